@@ -1,0 +1,13 @@
+// Prints the API's schema, as the code makes it, into schema.graphql: run it (npm run codegen) after changing a type. A test fails where it is stale.
+import { writeFileSync } from 'node:fs';
+import { printSchema } from 'graphql';
+import { schema } from './src/graphql/schema.ts';
+
+const HEADER = '# Made by codegen.ts from src/graphql: change it there.\n\n';
+
+/** The text of schema.graphql, in the order of names. */
+export function schemaText(): string {
+  return `${HEADER}${printSchema(schema)}\n`;
+}
+
+if (import.meta.main) writeFileSync(new URL('schema.graphql', import.meta.url), schemaText());

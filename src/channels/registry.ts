@@ -1,0 +1,16 @@
+import type { ChannelKind } from './channel.ts';
+import { webhook } from './webhook.ts';
+
+/** Every kind of channel that is built, by the name that the database and the API's inputs give it. */
+export const CHANNELS = { webhook } satisfies Record<string, ChannelKind>;
+
+export type ChannelKindName = keyof typeof CHANNELS;
+
+/** The kind of that name; null where this version has none. */
+export function channelOf(kind: string): ChannelKind | null {
+  return isKind(kind) ? CHANNELS[kind] : null;
+}
+
+function isKind(kind: string): kind is ChannelKindName {
+  return Object.hasOwn(CHANNELS, kind);
+}

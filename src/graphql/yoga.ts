@@ -1,0 +1,78 @@
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
+import { type ExecutionArgs, type GraphQLError, validate } from 'graphql';
+import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import type { Viewer } from '../domain/viewer.ts';
+import { createAccess } from '../service/access.ts';
+import type { Api } from './api.ts';
+import type { Context } from './context.ts';
+import { type LogInternal, operationError, toClientError } from './errors.ts';
+import { createInboxSnapshot } from './inbox-snapshot.ts';
+import { checkVariables, operationOf, VALIDATION_RULES } from './input-rules.ts';
+import { createLoaders } from './loaders.ts';
+import { schema } from './schema.ts';
+
+/** What the server hands over with a request: whom it stands for, and how it came. */
+export interface Arrival {
+  viewer: Viewer | null;
+  transport: Context['transport'];
+}
+
+export type GraphqlServer = YogaServerInstance<Arrival, Context>;
+
+interface GraphqlOptions {
+  api: Api;
+  logInternal: LogInternal;
+  graphiql: boolean;
+  bodyBytesMax: number;
+}
+
+/** GraphQL over HTTP, and the pipeline that the websocket shares. Whoever calls it has authenticated the request. */
+export function createGraphql({ api, logInternal, graphiql, bodyBytesMax }: GraphqlOptions): GraphqlServer {
+  return createYoga<Arrival, Context>({
+    schema,
+    context: ({ viewer, transport }) => createContext(api, viewer, transport),
+    graphqlEndpoint: '/graphql',
+    graphiql: graphiql && { title: 'Tocsin', subscriptionsProtocol: 'GRAPHQL_WS', headers: '{"Authorization": "Bearer "}' },
+    renderGraphiQL,
+    landingPage: false,
+    // Not logged by Yoga: toClientError logs what is to be logged, without a given value.
+    logging: false,
+    maskedErrors: { maskError: (error) => toClientError(error, logInternal) },
+    maxRequestBodySize: bodyBytesMax,
+    batching: false,
+    multipart: false,
+    cors: false,
+    healthCheckEndpoint: '/graphql/health',
+    plugins: [useInputChecks()],
+  });
+}
+
+/** The context of one operation. */
+function createContext(api: Api, viewer: Viewer | null, transport: Context['transport']): Context {
+  const access = viewer === null ? null : createAccess(api.db, viewer);
+  return { api, viewer, access, transport, load: createLoaders(api.db, viewer), inbox: createInboxSnapshot(api.db) };
+}
+
+/** Our rules in the place of graphql-js' own, and variables checked before they are coerced: neither says a given value. */
+function useInputChecks(): Plugin<Context> {
+  return {
+    onValidate: ({ setValidationFn }) => {
+      setValidationFn((validated: typeof schema, document: Parameters<typeof validate>[1]) => validate(validated, document, VALIDATION_RULES));
+    },
+    onExecute: ({ args, setResultAndStopExecution }) => {
+      const error = refuse(args);
+      if (error !== null) setResultAndStopExecution({ errors: [error] });
+    },
+    onSubscribe: ({ args, setResultAndStopExecution }) => {
+      const error = args.contextValue.transport === 'http' ? operationError([{ path: '', message: 'subscriptions are served over the websocket' }]) : refuse(args);
+      if (error !== null) setResultAndStopExecution({ errors: [error] });
+    },
+  };
+}
+
+function refuse({ document, operationName, variableValues }: Pick<ExecutionArgs, 'document' | 'operationName' | 'variableValues'>): GraphQLError | null {
+  const operation = operationOf(document, operationName);
+  if (operation === null) return operationError([{ path: '', message: 'the document has no operation of that name, or several and no name is given' }]);
+  const issues = checkVariables(schema, document, operation, variableValues ?? {});
+  return issues.length === 0 ? null : operationError(issues);
+}

@@ -1,0 +1,121 @@
+import type { PGlite } from '@electric-sql/pglite';
+import type pg from 'pg';
+import { type Db, fromPglite, PgBoss } from 'pg-boss';
+import type { Sql } from '../db/database.ts';
+
+/** "Attempt this delivery at that time", and nothing else. */
+export interface NewJob {
+  id: string;
+  deliveryId: string;
+  channelId: string;
+  /** Epoch milliseconds; null: now. */
+  at: number | null;
+}
+
+/** A job that this process has claimed: others get it again only when it expires. */
+export interface ClaimedJob {
+  id: string;
+  retryCount: number;
+  deliveryId: string;
+  channelId: string;
+}
+
+export interface Jobs {
+  /** Inserts jobs in the caller's transaction. */
+  add(tx: Sql, jobs: readonly NewJob[]): Promise<void>;
+  /** Deletes claimed jobs in the caller's transaction, those left alone that another process has claimed since. */
+  finish(tx: Sql, jobs: readonly ClaimedJob[]): Promise<void>;
+  /** Deletes jobs that wait, by id, in the caller's transaction. */
+  drop(tx: Sql, jobIds: readonly string[]): Promise<void>;
+  /** Claims up to `limit` jobs that are due, none of `ignoredChannelIds`. */
+  claim(limit: number, ignoredChannelIds: readonly string[]): Promise<ClaimedJob[]>;
+  /** Makes jobs that are claimed by nobody alive due again; only where no other process can exist (PGlite). */
+  releaseAll(): Promise<number>;
+  /** Runs `run` on this schedule (cron, UTC), by one process of all. */
+  schedule(name: string, cron: string, run: () => Promise<void>): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Longer than any attempt may take with what surrounds it: 5 s waiting for a slot, 10 s sending by HTTP, and settling. */
+const CLAIM_SECONDS = 25;
+const QUEUE = 'deliver';
+/** Our own table counts attempts; a job itself is claimed again as often as its claims expire. */
+const CLAIMS_MAX = 1_000_000;
+
+interface JobData {
+  deliveryId: string;
+}
+
+/** Where pg-boss keeps its jobs: the pool or the PGlite that everything else uses. */
+export type JobStore = { pool: pg.Pool } | { pglite: PGlite };
+
+/** Starts pg-boss on the same database; its tables live in the schema `pgboss`, made and migrated by itself. */
+export async function startJobs(store: JobStore, sql: Sql, onError: (error: unknown) => void): Promise<Jobs> {
+  const boss = new PgBoss({
+    db: 'pool' in store ? poolDb(store.pool) : fromPglite(store.pglite),
+    backend: 'pool' in store ? 'postgres' : 'pglite',
+    superviseIntervalSeconds: 5,
+    monitorIntervalSeconds: 5,
+  });
+  boss.on('error', onError);
+  await boss.start();
+  const options = { retryLimit: CLAIMS_MAX, retryDelay: 0, expireInSeconds: CLAIM_SECONDS };
+  await boss.createQueue(QUEUE, options);
+  await boss.updateQueue(QUEUE, options);
+  const own = { db: sqlDb(sql) };
+
+  return {
+    add: async (tx, jobs) => {
+      if (jobs.length === 0) return;
+      await boss.insert(
+        QUEUE,
+        jobs.map((job) => ({ id: job.id, data: { deliveryId: job.deliveryId }, group: { id: job.channelId }, ...(job.at === null ? {} : { startAfter: new Date(job.at) }) })),
+        { db: sqlDb(tx) },
+      );
+    },
+    finish: async (tx, jobs) => {
+      if (jobs.length > 0) await boss.deleteJob(QUEUE, [...jobs], { db: sqlDb(tx) });
+    },
+    drop: async (tx, jobIds) => {
+      if (jobIds.length > 0) await boss.deleteJob(QUEUE, [...jobIds], { db: sqlDb(tx) });
+    },
+    claim: async (limit, ignoredChannelIds) => {
+      const jobs = await boss.fetch<JobData>(QUEUE, { batchSize: limit, ...ignoreGroups(ignoredChannelIds), ...own });
+      return jobs.map((job) => ({ id: job.id, retryCount: job.retryCount, deliveryId: job.data.deliveryId, channelId: job.groupId ?? '' }));
+    },
+    releaseAll: async () => {
+      const jobs = await boss.findJobs<JobData>(QUEUE, { limit: 100_000 });
+      const ids = jobs.filter((job) => job.state === 'active').map((job) => job.id);
+      if (ids.length > 0) await boss.fail(QUEUE, ids);
+      return ids.length;
+    },
+    schedule: async (name, cron, run) => {
+      await boss.createQueue(name, { retryLimit: 0, expireInSeconds: 600, deleteAfterSeconds: 60, policy: 'singleton' });
+      await boss.work(name, { pollingIntervalSeconds: 5 }, run);
+      await boss.schedule(name, cron);
+    },
+    stop: async () => {
+      await boss.stop({ graceful: true, timeout: 2_000, close: false });
+    },
+  };
+}
+
+/** pg-boss takes it in fetch() as work() gives it, though the type of fetch() does not name it (12.38, manager.js #fetch). */
+function ignoreGroups(ids: readonly string[]): object {
+  return ids.length === 0 ? {} : { ignoreGroups: ids };
+}
+
+function sqlDb(sql: Sql): Db {
+  return { executeSql: async (text, values) => ({ rows: await sql.query(text, values ?? []) }) };
+}
+
+/** A text of several statements gives several results, of which pg-boss wants all rows. */
+function poolDb(pool: pg.Pool): Db {
+  return {
+    executeSql: async (text, values) => {
+      const result: pg.QueryResult | pg.QueryResult[] = await pool.query(text, values as unknown[]);
+      return { rows: Array.isArray(result) ? result.flatMap((one) => one.rows as unknown[]) : result.rows };
+    },
+  };
+}
+

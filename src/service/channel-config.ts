@@ -1,0 +1,49 @@
+import type { ChannelKind } from '../channels/channel.ts';
+import type { StoredConfig } from '../channels/config.ts';
+import { mergeConfig } from '../channels/merge.ts';
+import { CHANNELS, channelOf } from '../channels/registry.ts';
+import type { HttpPort } from '../domain/ports.ts';
+import type { Channel } from '../generated/prisma/client.ts';
+import { badInput } from '../lib/error.ts';
+import { isRecord } from '../lib/json.ts';
+import type { Keyring } from '../lib/seal.ts';
+import { Secret } from '../lib/secret.ts';
+
+/** A config as the API takes it: exactly one kind, with its fields. */
+export type ConfigInput = Readonly<Record<string, unknown>>;
+
+/** The kind that a config is of, and its fields. Throws BAD_USER_INPUT where there is not exactly one kind that is built. */
+export function kindOf(config: ConfigInput): { kind: ChannelKind; fields: Readonly<Record<string, unknown>> } {
+  const given = Object.entries(config).filter(([, fields]) => fields !== undefined && fields !== null);
+  const [name, fields] = given[0] ?? [];
+  const kind = name === undefined ? null : channelOf(name);
+  if (given.length !== 1 || kind === null || !isRecord(fields)) {
+    throw badInput([{ path: 'config', message: `must have exactly one of ${Object.keys(CHANNELS).join(', ')}` }]);
+  }
+  return { kind, fields };
+}
+
+/**
+ * What is to be stored after `config` was laid over what is stored (null: nothing), by the rules of spec 4, egress policy included. Asks the network, so
+ * never call it in a transaction. Throws BAD_USER_INPUT.
+ */
+export async function prepareConfig(http: HttpPort, config: ConfigInput, stored: { type: string; config: StoredConfig } | null, nowMs: number): Promise<StoredConfig> {
+  const { kind, fields } = kindOf(config);
+  if (stored !== null && stored.type !== kind.kind) throw badInput([{ path: `config.${kind.kind}`, message: 'must be of the kind of the channel: kinds do not change' }]);
+  const merged = mergeConfig(kind, stored?.config ?? null, fields, nowMs);
+  if (!merged.ok) throw badInput(merged.issues);
+  const checks = await Promise.all(merged.urls.map(async ({ path, url }) => ({ path, check: await http.check(url) })));
+  const issues = checks.flatMap(({ path, check }) => (check.ok ? [] : [{ path, message: check.message }]));
+  if (issues.length > 0) throw badInput(issues);
+  return merged.stored;
+}
+
+/** The columns of a config, its secrets sealed for the row `id`. */
+export function sealConfig(keyring: Keyring, id: string, { config, secrets }: StoredConfig): { config: object; secrets: string } {
+  return { config, secrets: keyring.seal(secrets.reveal(), id) };
+}
+
+/** The config of a row, its secrets open. Throws a SealError where they do not open. */
+export function openConfig(keyring: Keyring, row: Pick<Channel, 'id' | 'config' | 'secrets'>): StoredConfig {
+  return { config: isRecord(row.config) ? (row.config as StoredConfig['config']) : {}, secrets: new Secret(keyring.open(row.secrets, row.id)) };
+}

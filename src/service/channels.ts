@@ -1,0 +1,148 @@
+import { sqlOf } from '../db/open.ts';
+import { checkName } from '../domain/names.ts';
+import type { HttpPort } from '../domain/ports.ts';
+import type { Viewer } from '../domain/viewer.ts';
+import type { Channel } from '../generated/prisma/client.ts';
+import { AppError, notFound } from '../lib/error.ts';
+import type { Keyring } from '../lib/seal.ts';
+import { cancelForChannel } from '../pipeline/cancel.ts';
+import { requireInProject, requireUser } from './access.ts';
+import { type ConfigInput, kindOf, openConfig, prepareConfig, sealConfig } from './channel-config.ts';
+import { type After, orTaken, type Tx } from './change.ts';
+import { changeProject, type ServiceDeps } from './deps.ts';
+import { accept, conflict, createProblems } from './refusals.ts';
+import { visibleChannels } from './visible.ts';
+
+export interface CreateChannelInput {
+  /** Without it the channel is the viewer's own. */
+  projectId?: string | null;
+  name: string;
+  config: ConfigInput;
+  isActive?: boolean | null;
+}
+
+export interface UpdateChannelInput {
+  id: string;
+  name?: string | null;
+  /** Laid over the stored one: an omitted field keeps its value, and so does a masked secret. */
+  config?: ConfigInput | null;
+  isActive?: boolean | null;
+}
+
+export interface Channels {
+  createChannel(viewer: Viewer, input: CreateChannelInput): Promise<{ channel: Channel }>;
+  /** Switching a channel off cancels what waits for it; switching it on again forgets why it was off, and its failures. */
+  updateChannel(viewer: Viewer, input: UpdateChannelInput): Promise<{ channel: Channel }>;
+  /** Takes it off its subscriptions and cancels what waits for it. */
+  deleteChannel(viewer: Viewer, input: { id: string }): Promise<{ id: string }>;
+}
+
+/** Times that an update is begun anew where the config was changed by somebody else meanwhile. */
+const TRIES_MAX = 5;
+
+/** A new config deserves a try at once, whatever the old one did. */
+const REACHABLE = { unreachable: 0, probeAt: null };
+/** What a channel's health is without a failure; when it last worked and last failed stays known. */
+const HEALTHY = { ...REACHABLE, consecutiveFailures: 0, failingSince: null, noticed: false };
+
+/** Project channels and personal ones. */
+export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Keyring }): Channels {
+  const { db, changes, jobs, clock, newId, http, keyring } = deps;
+
+  /** The channel, where the viewer may change it. */
+  async function find(viewer: Viewer, id: string): Promise<Channel> {
+    const channel = await db.prisma.channel.findFirst({ where: { AND: [{ id }, visibleChannels(viewer)] } });
+    if (channel === null) throw notFound('id', 'channel');
+    if (channel.projectId !== null) await requireInProject(db.prisma, viewer, 'channel.manage', channel.projectId, 'id');
+    return channel;
+  }
+
+  /** A change of a channel, with all projects held whose subscriptions point to it, and its row. */
+  async function change<T>(viewer: Viewer, { id, projectId }: Channel, run: (tx: Tx, after: After, channel: Channel) => Promise<T>): Promise<T> {
+    const findProjects = async (tx: Tx): Promise<string[]> => (projectId === null ? await projectsPointingTo(tx, id) : [projectId]);
+    return await changes.aloneWhere({ find: findProjects, pin: (tx) => lockChannel(tx, id) }, async (tx, after) => {
+      if (projectId !== null) await requireInProject(tx, viewer, 'channel.manage', projectId, 'id');
+      const channel = await tx.channel.findUnique({ where: { id } });
+      if (channel === null) throw notFound('id', 'channel');
+      return await run(tx, after, channel);
+    });
+  }
+
+  /** One try; null where the config that it was to be laid over is not the stored one any more. */
+  async function tryUpdate(viewer: Viewer, input: UpdateChannelInput): Promise<Channel | null> {
+    const seen = await find(viewer, input.id);
+    const { config, ...given } = readUpdate(input);
+    const stored = config === undefined ? null : await prepareConfig(http, config, { type: seen.type, config: openConfig(keyring, seen) }, clock.now());
+    return await change(viewer, seen, async (tx, after, before) => {
+      if (stored !== null && before.version !== seen.version) return null;
+      const isActive = given.isActive ?? before.isActive;
+      const isSwitchedOn = isActive && !before.isActive;
+      if (before.isActive && !isActive) after.deliveries(await cancelForChannel(sqlOf(tx), jobs, before.id, 'CHANNEL_OFF', clock.now()));
+      if (isSwitchedOn || stored !== null) await tx.channelHealth.updateMany({ where: { channelId: before.id }, data: isSwitchedOn ? HEALTHY : REACHABLE });
+      const config = stored === null ? {} : { ...sealConfig(keyring, before.id, stored), version: before.version + 1 };
+      const data = { name: given.name ?? before.name, isActive, ...(isSwitchedOn ? { disabledReason: null } : {}), ...config };
+      return await tx.channel.update({ where: { id: before.id }, data: { ...data, updatedAt: new Date(clock.now()) } });
+    });
+  }
+
+  return {
+    createChannel: async (viewer, input) => {
+      const projectId = input.projectId ?? null;
+      const userId = projectId === null ? requireUser(viewer) : null;
+      if (projectId !== null) await requireInProject(db.prisma, viewer, 'channel.manage', projectId, 'projectId');
+      const problems = createProblems();
+      const name = problems.take('name', checkName(input.name));
+      problems.throwIfAny();
+      const stored = await prepareConfig(http, input.config, null, clock.now());
+      const id = newId();
+      const now = new Date(clock.now());
+      const owner = { projectId, userId, ownerId: projectId ?? userId ?? '' };
+      const row = { ...owner, ...sealConfig(keyring, id, stored), id, name: name ?? '', type: kindOf(input.config).kind.kind, isActive: input.isActive ?? true };
+      const insert = async (tx: Tx): Promise<Channel> => await tx.channel.create({ data: { ...row, health: { create: {} }, createdAt: now, updatedAt: now } });
+      const created =
+        projectId === null ? changes.alone([], insert) : changeProject(deps, { viewer, action: 'channel.manage', projectId, path: 'projectId' }, insert);
+      return { channel: await orTaken(created, nameTaken) };
+    },
+
+    updateChannel: async (viewer, input) => {
+      for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+        const channel = await orTaken(tryUpdate(viewer, input), nameTaken);
+        if (channel !== null) return { channel };
+      }
+      throw new AppError('CONFLICT', 'others are changing the same channel: try again');
+    },
+
+    deleteChannel: async (viewer, { id }) => {
+      const seen = await find(viewer, id);
+      return await change(viewer, seen, async (tx, after) => {
+        after.deliveries(await cancelForChannel(sqlOf(tx), jobs, id, 'CHANNEL_DELETED', clock.now()));
+        await tx.channel.delete({ where: { id } });
+        return { id };
+      });
+    },
+  };
+}
+
+function readUpdate(input: UpdateChannelInput): { name: string | undefined; isActive: boolean | undefined; config: ConfigInput | undefined } {
+  const problems = createProblems();
+  const name = problems.given('name', input.name, checkName);
+  const isActive = problems.given('isActive', input.isActive, accept<boolean>);
+  const config = problems.given('config', input.config, accept<ConfigInput>);
+  problems.throwIfAny();
+  return { name, isActive, config };
+}
+
+async function projectsPointingTo(tx: Tx, channelId: string): Promise<string[]> {
+  const where = { channels: { some: { channelId } } };
+  const rows = await tx.notificationSubscription.findMany({ where, select: { projectId: true }, distinct: ['projectId'] });
+  return rows.map((row) => row.projectId);
+}
+
+/** While its row is locked, no further subscription can begin to point to it (service/destinations.ts). */
+async function lockChannel(tx: Tx, channelId: string): Promise<void> {
+  await sqlOf(tx).query('SELECT id FROM channels WHERE id = $1::uuid FOR UPDATE', [channelId]);
+}
+
+function nameTaken(): AppError {
+  return conflict('name', 'a channel of this name exists');
+}

@@ -1,0 +1,18 @@
+import { configDefaults, defineConfig } from 'vitest/config';
+
+// Tests named *.postgres.test.ts need what PGlite has not: two sessions at once. They run where TEST_DATABASE_URL names a PostgreSQL.
+const isPostgres = process.env['TEST_DATABASE_URL'] !== undefined;
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    exclude: isPostgres ? configDefaults.exclude : [...configDefaults.exclude, 'test/**/*.postgres.test.ts'],
+    globalSetup: ['test/support/global-setup.ts'],
+    pool: 'forks',
+    execArgv: ['--disable-warning=ExperimentalWarning'],
+    testTimeout: 20_000,
+    hookTimeout: 30_000,
+    restoreMocks: true,
+    unstubEnvs: true,
+  },
+});
