@@ -2,6 +2,12 @@
 import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
+const AS_UNKNOWN_AS = {
+  selector: 'TSAsExpression > TSAsExpression > TSUnknownKeyword',
+  message: '`as unknown as` silences the compiler: narrow the value instead.',
+};
+const NOW = { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'Time is a parameter: lib/clock.ts.' };
+
 export default defineConfig(
   { ignores: ['node_modules', 'src/generated', 'test/generated', 'data', 'coverage', '**/*.{js,cjs,mjs}'] },
   tseslint.configs.strictTypeCheckedOnly,
@@ -21,9 +27,19 @@ export default defineConfig(
       // Biome forbids the `!` that it asks for.
       '@typescript-eslint/non-nullable-type-assertion-style': 'off',
       '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
-      'no-restricted-syntax': [
+      'no-restricted-syntax': ['error', AS_UNKNOWN_AS],
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    ignores: ['src/lib/clock.ts', 'src/lib/id.ts'],
+    rules: {
+      'no-restricted-syntax': ['error', AS_UNKNOWN_AS, NOW],
+      'no-restricted-properties': [
         'error',
-        { selector: 'TSAsExpression > TSAsExpression > TSUnknownKeyword', message: '`as unknown as` silences the compiler: narrow the value instead.' },
+        { object: 'Date', property: 'now', message: 'Time is a parameter: lib/clock.ts.' },
+        { object: 'performance', property: 'now', message: 'Time is a parameter: lib/clock.ts.' },
+        { object: 'Math', property: 'random', message: 'Randomness is a parameter.' },
       ],
     },
   },

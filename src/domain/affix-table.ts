@@ -1,5 +1,5 @@
-/** Which part of a name a text is compared with: all of it, its beginning, its end. */
-export type Side = 'whole' | 'prefix' | 'suffix';
+/** Which part of a name a text is compared with: all of it, its beginning, its end; `none` is the empty text that goes with every name. */
+export type Side = 'none' | 'whole' | 'prefix' | 'suffix';
 
 /** What is kept under a text: 32-bit integers. `group` keeps equal texts of different owners apart. */
 export interface AffixEntry {
@@ -11,26 +11,27 @@ export interface AffixEntry {
 
 /** A read-only hash table of texts, found by the hashes of a name's beginnings and ends. */
 export interface AffixTable {
-  /** Where the lists lie that `find` points to: their length, then their values. */
+  /** Where the values lie that `find` points to, each entry's in one piece; that the last of them can be told is up to the caller. */
   cells: Int32Array;
   /** Takes up the name that the next calls of `find` are about. */
   read(name: string): void;
-  /** Where in `cells` the list lies that is kept in `group` for the name's first or last `length` UTF-16 units; -1 where there is none. */
+  /** Where in `cells` the values begin that `group` keeps for the name's first or last `length` UTF-16 units (at most all), or -1. */
   find(group: number, side: Side, length: number): number;
 }
 
 /**
- * Builds the table; entries must differ in group, side or text. An entry lies with its values and its text in one or two cache lines, and a
- * bitmap of 16 bits an entry answers most misses: a tree of objects cost 5 times more with 100,000 subscriptions than with 100.
+ * Builds the table; no two entries may be equal in group, side and text. Cache lines are what 100,000 entries cost more than 100: an entry
+ * lies with its text and values in one or two, and a bitmap of a byte a bucket answers most misses. (A tree of objects cost 5 times more.)
  */
 export function createAffixTable(entries: readonly AffixEntry[]): AffixTable {
-  const forward = new Int32Array(longestOf(entries, ['whole', 'prefix']) + 1);
-  const backward = new Int32Array(longestOf(entries, ['suffix']) + 1);
-  const mask = 2 ** Math.ceil(Math.log2(entries.length * 2 + 2)) - 1;
-  const buckets = new Int32Array(mask + 1);
-  const bitMask = (mask + 1) * 8 - 1;
-  const bitmap = new Int32Array((bitMask + 1) >> 5);
-  const cells = new Int32Array(1 + entries.reduce((sum, entry) => sum + cellsOf(entry), 0));
+  const forward = new Int32Array(1 + longestOf(entries, ['whole', 'prefix']));
+  const backward = new Int32Array(1 + longestOf(entries, ['suffix']));
+  const bucketMask = 2 ** Math.ceil(Math.log2(entries.length * 1.5 + 2)) - 1;
+  const buckets = new Int32Array(bucketMask + 1);
+  const bitmap = new Uint8Array(bucketMask + 1);
+  const cells = new Int32Array(entries.reduce((sum, entry) => sum + cellsOf(entry), 1));
+  const bytes = new Uint8Array(cells.buffer);
+  const units = new Uint16Array(cells.buffer);
   let name = '';
   let end = 1;
   for (const entry of entries) add(entry);
@@ -50,58 +51,71 @@ export function createAffixTable(entries: readonly AffixEntry[]): AffixTable {
     }
   }
 
-  function hashOf(key: number, length: number): number {
-    return mix(((key & 3) === SIDE_BITS.suffix ? backward[length] : forward[length]) ?? 0, key, length);
-  }
-
   function find(group: number, side: Side, length: number): number {
-    const key = group * 4 + SIDE_BITS[side];
-    const hash = hashOf(key, length);
-    const bit = (hash >>> 3) & bitMask;
-    if ((((bitmap[bit >> 5] ?? 0) >>> (bit & 31)) & 1) === 0) return -1;
+    const hash = hashOf(group, side, length);
+    if (((bitmap[(hash >>> 3) & bucketMask] ?? 0) & (1 << (hash & 7))) === 0) return -1;
     const from = side === 'suffix' ? name.length - length : 0;
-    for (let bucket = hash & mask; ; bucket = (bucket + 1) & mask) {
-      const head = buckets[bucket] ?? 0;
-      if (head === 0) return -1;
-      if (cells[head] === hash && cells[head + 1] === key && cells[head + 2] === length) {
-        const list = head + HEAD - 1;
-        if (isTextAt(list + 1 + (cells[list] ?? 0), from, length)) return list;
+    for (let bucket = hash & bucketMask; ; bucket = (bucket + 1) & bucketMask) {
+      const entry = buckets[bucket] ?? 0;
+      if (entry === 0) return -1;
+      const key = cells[entry + 1] ?? 0;
+      if (cells[entry] === group && key >>> 1 === keyOf(side, length) && isTextAt(entry + HEAD, key & WIDE, from, length)) {
+        return entry + HEAD + textCells(length, key & WIDE);
       }
     }
   }
 
-  function isTextAt(cell: number, from: number, length: number): boolean {
-    for (let at = 0; at < length; at += 1) {
-      if ((((cells[cell + (at >> 1)] ?? 0) >>> ((at & 1) << 4)) & 0xffff) !== name.charCodeAt(from + at)) return false;
-    }
+  function isTextAt(cell: number, wide: number, from: number, length: number): boolean {
+    const text = wide === 0 ? bytes : units;
+    const start = cell << (wide === 0 ? 2 : 1);
+    for (let at = 0; at < length; at += 1) if (text[start + at] !== name.charCodeAt(from + at)) return false;
     return true;
   }
 
-  function add(entry: AffixEntry): void {
-    const { text, values } = entry;
+  function hashOf(group: number, side: Side, length: number): number {
+    return mix((side === 'suffix' ? backward[length] : forward[length]) ?? 0, group, keyOf(side, length));
+  }
+
+  function add({ group, side, text, values }: AffixEntry): void {
     read(text);
-    const key = entry.group * 4 + SIDE_BITS[entry.side];
-    const hash = hashOf(key, text.length);
-    const bit = (hash >>> 3) & bitMask;
-    bitmap[bit >> 5] = (bitmap[bit >> 5] ?? 0) | (1 << (bit & 31));
-    let bucket = hash & mask;
-    while (buckets[bucket] !== 0) bucket = (bucket + 1) & mask;
+    const hash = hashOf(group, side, text.length);
+    const bit = (hash >>> 3) & bucketMask;
+    bitmap[bit] = (bitmap[bit] ?? 0) | (1 << (hash & 7));
+    let bucket = hash & bucketMask;
+    while (buckets[bucket] !== 0) bucket = (bucket + 1) & bucketMask;
     buckets[bucket] = end;
-    cells.set([hash, key, text.length, values.length], end);
-    cells.set(values, end + HEAD);
-    const texts = end + HEAD + values.length;
-    for (let at = 0; at < text.length; at += 1) cells[texts + (at >> 1)] = (cells[texts + (at >> 1)] ?? 0) | (text.charCodeAt(at) << ((at & 1) << 4));
-    end += cellsOf(entry);
+    const wide = wideOf(text);
+    cells[end] = group;
+    cells[end + 1] = (keyOf(side, text.length) << 1) | wide;
+    const texts = wide === 0 ? bytes : units;
+    const start = (end + HEAD) << (wide === 0 ? 2 : 1);
+    for (let at = 0; at < text.length; at += 1) texts[start + at] = text.charCodeAt(at);
+    end += HEAD + textCells(text.length, wide);
+    for (const value of values) cells[end++] = value;
   }
 }
 
-/** Cells before an entry's values: hash, key, length of the text, number of values. The text follows them, two UTF-16 units a cell. */
-const HEAD = 4;
-const SIDE_BITS: Record<Side, number> = { whole: 0, prefix: 1, suffix: 2 };
+/** Cells of an entry before its text: the group; side, length and whether the text is wide. After the text come the values. */
+const HEAD = 2;
+/** A text with a unit above 0xff takes two bytes a unit. */
+const WIDE = 1;
+const SIDE_BITS: Record<Side, number> = { none: 0, whole: 1, prefix: 2, suffix: 3 };
 const FNV_PRIME = 16_777_619;
 
+function keyOf(side: Side, length: number): number {
+  return (length << 2) | SIDE_BITS[side];
+}
+
+function wideOf(text: string): number {
+  return /^[\0-\xff]*$/.test(text) ? 0 : WIDE;
+}
+
+function textCells(length: number, wide: number): number {
+  return wide === 0 ? (length + 3) >> 2 : (length + 1) >> 1;
+}
+
 function cellsOf({ text, values }: AffixEntry): number {
-  return HEAD + values.length + ((text.length + 1) >> 1);
+  return HEAD + textCells(text.length, wideOf(text)) + values.length;
 }
 
 function longestOf(entries: readonly AffixEntry[], sides: readonly Side[]): number {
@@ -109,8 +123,8 @@ function longestOf(entries: readonly AffixEntry[], sides: readonly Side[]): numb
 }
 
 /** The finalizer of MurmurHash3. */
-function mix(hash: number, key: number, length: number): number {
-  let mixed = hash ^ Math.imul(key, 0x9e3779b1) ^ length;
+function mix(hash: number, group: number, key: number): number {
+  let mixed = hash ^ Math.imul(group, 0x9e3779b1) ^ key;
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
   mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
   return mixed ^ (mixed >>> 16);

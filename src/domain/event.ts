@@ -65,11 +65,11 @@ export function readEvents(inputs: readonly unknown[], nowMs: number, { max = EV
   if (inputs.length > max) return { ok: false, issues: [{ path: '', message: `at most ${max} events a call` }] };
   const events: AcceptedEvent[] = [];
   const rejected: RejectedEvent[] = [];
-  inputs.forEach((input, index) => {
+  for (const [index, input] of inputs.entries()) {
     const read = readEvent(input, nowMs);
     if (read.ok) events.push(read.event);
     else for (const issue of read.issues) rejected.push({ index, ...issue });
-  });
+  }
   return { ok: true, events, rejected };
 }
 

@@ -1,7 +1,7 @@
 import { createAffixTable, type Side } from './affix-table.ts';
 import type { AcceptedEvent } from './event.ts';
 import { isMuted, missesPriority } from './filter.ts';
-import { addMember, createNameIndex, entriesOf, type Member, mustCheck, type NameIndex, rankOf } from './name-index.ts';
+import { addMember, createNameIndex, entriesOf, type Member, type NameIndex } from './name-index.ts';
 import type { MatchSubscription } from './subscription.ts';
 import type { TaskNamePattern } from './task-name-pattern.ts';
 import type { Trigger } from './trigger.ts';
@@ -23,8 +23,10 @@ export function createMatchIndex(subscriptions: readonly MatchSubscription[]): M
   const ordered = subscriptions.filter(({ isActive, isMember }) => isActive && isMember).sort(byId);
   const triggers = new Map<Trigger, Map<string | null, NameIndex>>();
   const indexes: NameIndex[] = [];
-  const patterns = ordered.map((subscription, rank) => addMember(indexFor(subscription), subscription, rank));
-  const table = createAffixTable(indexes.flatMap(entriesOf));
+  for (const [rank, subscription] of ordered.entries()) addMember(indexFor(subscription), subscription, rank);
+  const slots: MatchSubscription[] = [];
+  const patterns: (TaskNamePattern | null)[] = [];
+  const table = createAffixTable(indexes.flatMap((index) => entriesOf(index, toSlots)));
   return { match, size: ordered.length };
 
   function indexFor({ trigger, queue }: MatchSubscription): NameIndex {
@@ -38,25 +40,33 @@ export function createMatchIndex(subscriptions: readonly MatchSubscription[]): M
     return added;
   }
 
+  /** Lays the members of a leaf side by side; what the table keeps of them is their first slot, then each one's rank and flags. */
+  function toSlots(members: readonly Member[]): number[] {
+    const values = [slots.length];
+    for (const { subscription, rank, pattern, isCertain } of members) {
+      slots.push(subscription);
+      patterns.push(pattern);
+      values.push((rank << FLAG_BITS) | (isCertain ? 0 : MUST_CHECK) | (values.length === members.length ? LAST : 0));
+    }
+    return values;
+  }
+
   function match(event: AcceptedEvent, nowMs: number): MatchSubscription[] {
     const queues = triggers.get(event.trigger);
     if (queues === undefined) return [];
-    const search: Search = { event, nowMs, ranks: [] };
+    const search: Search = { event, nowMs, ranks: [], found: [] };
     if (event.taskName !== null) table.read(event.taskName);
     collect(queues.get(null), search);
     if (event.queue !== null) collect(queues.get(event.queue), search);
-    sortRanks(search.ranks);
-    const found: MatchSubscription[] = [];
-    for (const rank of search.ranks) found.push(ordered[rank] as MatchSubscription);
-    return found;
+    return inOrder(search);
   }
 
   function collect(index: NameIndex | undefined, search: Search): void {
     if (index === undefined) return;
-    for (const member of index.any) take(member, search);
-    if (search.event.taskName === null) return;
-    const { length } = search.event.taskName;
-    takeList(table.find(index.group, 'whole', length), search);
+    const length = search.event.taskName?.length;
+    collectSide(index, 'none', 0, search);
+    if (length === undefined) return;
+    takeLeaf(table.find(index.group, 'whole', length), search);
     collectSide(index, 'prefix', length, search);
     collectSide(index, 'suffix', length, search);
   }
@@ -64,27 +74,36 @@ export function createMatchIndex(subscriptions: readonly MatchSubscription[]): M
   function collectSide(index: NameIndex, side: Side, lengthMax: number, search: Search): void {
     for (const length of index.lengths[side]) {
       if (length > lengthMax) return;
-      takeList(table.find(index.group, side, length), search);
+      takeLeaf(table.find(index.group, side, length), search);
     }
   }
 
-  function takeList(list: number, search: Search): void {
-    if (list < 0) return;
-    const last = list + (table.cells[list] ?? 0);
-    for (let at = list + 1; at <= last; at += 1) take(table.cells[at] ?? 0, search);
-  }
-
-  function take(member: Member, search: Search): void {
-    const rank = rankOf(member);
-    if (!mustCheck(member) || passes(ordered[rank] as MatchSubscription, patterns[rank] ?? null, search)) search.ranks.push(rank);
+  function takeLeaf(leaf: number, search: Search): void {
+    if (leaf < 0) return;
+    let slot = table.cells[leaf] ?? 0;
+    for (let at = leaf + 1; ; at += 1, slot += 1) {
+      const value = table.cells[at] ?? LAST;
+      const subscription = slots[slot];
+      if (subscription !== undefined && ((value & MUST_CHECK) === 0 || passes(subscription, patterns[slot] ?? null, search))) {
+        search.ranks.push(value >> FLAG_BITS);
+        search.found.push(subscription);
+      }
+      if ((value & LAST) !== 0) return;
+    }
   }
 }
+
+const FLAG_BITS = 2;
+/** A leaf's last member. */
+const LAST = 1;
+const MUST_CHECK = 2;
 
 interface Search {
   event: AcceptedEvent;
   nowMs: number;
-  /** Found so far. */
+  /** The rank of each that is found so far: small integers sort faster than ids. */
   ranks: number[];
+  found: MatchSubscription[];
 }
 
 function passes(subscription: MatchSubscription, pattern: TaskNamePattern | null, { event, nowMs }: Search): boolean {
@@ -95,17 +114,20 @@ function passes(subscription: MatchSubscription, pattern: TaskNamePattern | null
 /** Insertion up to this many: an event seldom fires more, and a comparator costs more than the moves. */
 const INSERTION_MAX = 32;
 
-function sortRanks(ranks: number[]): void {
-  if (ranks.length > INSERTION_MAX) {
-    ranks.sort((left, right) => left - right);
-    return;
-  }
-  for (let index = 1; index < ranks.length; index += 1) {
-    const rank = ranks[index] ?? 0;
+function inOrder({ ranks, found }: Search): MatchSubscription[] {
+  if (found.length > INSERTION_MAX) return found.sort(byId);
+  for (let index = 1; index < found.length; index += 1) {
+    const rank = ranks[index] as number;
+    const subscription = found[index] as MatchSubscription;
     let place = index;
-    for (; place > 0 && (ranks[place - 1] ?? 0) > rank; place -= 1) ranks[place] = ranks[place - 1] ?? 0;
+    for (; place > 0 && (ranks[place - 1] as number) > rank; place -= 1) {
+      ranks[place] = ranks[place - 1] as number;
+      found[place] = found[place - 1] as MatchSubscription;
+    }
     ranks[place] = rank;
+    found[place] = subscription;
   }
+  return found;
 }
 
 function byId(left: MatchSubscription, right: MatchSubscription): number {

@@ -26,7 +26,9 @@ export function mayBeToken(text: string): boolean {
 
 /** A token that an operator chose for the first admin: 20 to 200 printable ASCII characters, as a header carries them. */
 export function checkOperatorToken(text: string): Checked<string> {
-  return OPERATOR_TOKEN.test(text) ? { ok: true, value: text } : { ok: false, message: 'must be 20 to 200 printable ASCII characters without a space at either end' };
+  return OPERATOR_TOKEN.test(text)
+    ? { ok: true, value: text }
+    : { ok: false, message: 'must be 20 to 200 printable ASCII characters without a space at either end' };
 }
 
 const PREFIX = 'tsn_';

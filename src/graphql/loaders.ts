@@ -22,11 +22,10 @@ export interface Loaders {
   delivery: Load<Delivery>;
 }
 
-/** Loaders of one operation. A stranger finds nothing. */
-export function createLoaders({ prisma }: Database, viewer: Viewer | null): Loaders {
+/** Loaders of one operation, for whom its session stands for at the time. A stranger finds nothing. */
+export function createLoaders({ prisma }: Database, session: { readonly viewer: Viewer | null }): Loaders {
   function of<Row extends { id: string }>(find: (viewer: Viewer, id: { in: string[] }) => Promise<Row[]>): Load<Row> {
-    if (viewer === null) return () => Promise.resolve(null);
-    return createBatch(async (ids) => byId(await find(viewer, { in: ids })));
+    return createBatch(async (ids) => (session.viewer === null ? new Map<string, Row>() : byId(await find(session.viewer, { in: ids }))));
   }
 
   return {

@@ -1,8 +1,7 @@
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { type ExecutionArgs, type GraphQLError, validate } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Viewer } from '../domain/viewer.ts';
-import { createAccess } from '../service/access.ts';
+import { type Access, createAccess } from '../service/access.ts';
 import type { Api } from './api.ts';
 import type { Context } from './context.ts';
 import { type LogInternal, operationError, toClientError } from './errors.ts';
@@ -11,9 +10,15 @@ import { checkVariables, operationOf, VALIDATION_RULES } from './input-rules.ts'
 import { createLoaders } from './loaders.ts';
 import { schema } from './schema.ts';
 
-/** What the server hands over with a request: whom it stands for, and how it came. */
-export interface Arrival {
+/** Whom a request or a socket stands for. A socket outlives changes of its user's rights: whoever watches it keeps this up to date. */
+export interface Session {
+  /** Null for a stranger. */
   viewer: Viewer | null;
+}
+
+/** What the server hands over with an operation. */
+export interface Arrival {
+  session: Session;
   transport: Context['transport'];
 }
 
@@ -22,18 +27,17 @@ export type GraphqlServer = YogaServerInstance<Arrival, Context>;
 interface GraphqlOptions {
   api: Api;
   logInternal: LogInternal;
-  graphiql: boolean;
   bodyBytesMax: number;
 }
 
 /** GraphQL over HTTP, and the pipeline that the websocket shares. Whoever calls it has authenticated the request. */
-export function createGraphql({ api, logInternal, graphiql, bodyBytesMax }: GraphqlOptions): GraphqlServer {
+export function createGraphql({ api, logInternal, bodyBytesMax }: GraphqlOptions): GraphqlServer {
   return createYoga<Arrival, Context>({
     schema,
-    context: ({ viewer, transport }) => createContext(api, viewer, transport),
+    context: ({ session, transport }) => createContext(api, session, transport),
     graphqlEndpoint: '/graphql',
-    graphiql: graphiql && { title: 'Tocsin', subscriptionsProtocol: 'GRAPHQL_WS', headers: '{"Authorization": "Bearer "}' },
-    renderGraphiQL,
+    // The server has a page of its own (server/graphiql.ts): this one loads its code from a CDN.
+    graphiql: false,
     landingPage: false,
     // Not logged by Yoga: toClientError logs what is to be logged, without a given value.
     logging: false,
@@ -48,9 +52,23 @@ export function createGraphql({ api, logInternal, graphiql, bodyBytesMax }: Grap
 }
 
 /** The context of one operation. */
-function createContext(api: Api, viewer: Viewer | null, transport: Context['transport']): Context {
-  const access = viewer === null ? null : createAccess(api.db, viewer);
-  return { api, viewer, access, transport, load: createLoaders(api.db, viewer), inbox: createInboxSnapshot(api.db) };
+function createContext(api: Api, session: Session, transport: Context['transport']): Context {
+  const load = createLoaders(api.db, session);
+  const inbox = createInboxSnapshot(api.db);
+  let access: Access | null = null;
+  return {
+    api,
+    transport,
+    load,
+    inbox,
+    get viewer() {
+      return session.viewer;
+    },
+    get access() {
+      if (access?.viewer !== session.viewer) access = session.viewer === null ? null : createAccess(api.db, session.viewer);
+      return access;
+    },
+  };
 }
 
 /** Our rules in the place of graphql-js' own, and variables checked before they are coerced: neither says a given value. */

@@ -58,6 +58,8 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   let isStopped = true;
   let isFetching = false;
   let isHinted = false;
+  /** Channels that the last fetch passed over, of which there may be more. */
+  let passedOver: string[] = [];
   let stopPolling = () => {};
   let underWay: Promise<void>[] = [];
 
@@ -93,6 +95,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   function pump(): void {
     if (isStopped) return;
     sendReady();
+    if (!isHinted && passedOver.length > 0) isHinted = passedOver.some((channelId) => !isClosed(channelId, READY_PER_CHANNEL / 2));
     if (!isHinted || isFetching || readyCount() >= READY_LOW || settler.waiting() > UNSETTLED_MAX) return;
     isFetching = true;
     isHinted = false;
@@ -104,7 +107,8 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
 
   async function fetch(): Promise<void> {
     try {
-      const jobs = await deps.jobs.claim(FETCH_BATCH, closedChannels());
+      passedOver = closedChannels();
+      const jobs = await deps.jobs.claim(FETCH_BATCH, passedOver);
       if (jobs.length === 0) return;
       const loadedAt = deps.clock.now();
       const deliveries = await loadDeliveries(deps.db.sql, jobs);
@@ -220,22 +224,28 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     return after;
   }
 
-  /** Channels that could not take another job now: none of theirs are fetched. */
+  /** Channels none of whose jobs are fetched now. */
   function closedChannels(): string[] {
-    const nowMs = deps.clock.now();
-    const closed: string[] = [];
-    for (const [channelId, channel] of memory) {
-      if (!slots.isOpen(channelId, classOf(stateOf(channel), nowMs)) || heldUntil(channel, nowMs) !== null) closed.push(channelId);
-    }
-    for (const [channelId, queue] of ready) if (queue.length >= READY_PER_CHANNEL) closed.push(channelId);
-    return [...new Set(closed)];
+    return [...new Set([...memory.keys(), ...ready.keys()])].filter((channelId) => isClosed(channelId, READY_PER_CHANNEL));
   }
 
+  /** Whether enough of a channel is at hand, or it may take nothing now. */
+  function isClosed(channelId: string, enough: number): boolean {
+    if ((ready.get(channelId)?.length ?? 0) >= enough) return true;
+    const channel = memory.get(channelId);
+    if (channel === undefined) return false;
+    const nowMs = deps.clock.now();
+    const channelClass = classOf(stateOf(channel), nowMs);
+    return heldUntil(channel, nowMs) !== null || (channelClass !== 'PROVEN' && !slots.isOpen(channelId, channelClass));
+  }
+
+  /** Jobs that go as soon as any slot is free; those of a channel that is at its own limit are not among them. */
   function readyCount(): number {
     let count = 0;
     for (const [channelId, queue] of ready) {
       const [entry] = queue;
-      if (entry !== undefined && slots.isOpen(channelId, classOf(stateOf(remembered(entry.channel)), deps.clock.now()))) count += queue.length;
+      if (entry === undefined) continue;
+      if (slots.used() === deps.concurrency || slots.isOpen(channelId, classOf(stateOf(remembered(entry.channel)), deps.clock.now()))) count += queue.length;
     }
     return count;
   }

@@ -2,7 +2,7 @@ import type { Database, Sql } from '../db/database.ts';
 import { lockProjectsShared } from '../db/locks.ts';
 import type { AcceptedEvent } from '../domain/event.ts';
 import type { MatchIndex } from '../domain/match.ts';
-const eventUrl = (x: unknown) => String(x);
+import { eventUrl } from '../domain/message.ts';
 import { type FiredSubscription, planEvent } from '../domain/plan.ts';
 import type { MatchSubscription } from '../domain/subscription.ts';
 import type { Cooldowns } from './cooldowns.ts';

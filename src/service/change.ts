@@ -67,14 +67,14 @@ export function createChanges({ db, wakeups }: { db: Database; wakeups: Wakeups 
         if (projectIds.length > 0) await lockProjectsShared(sqlOf(tx), projectIds);
         return await run(tx, after);
       }),
-    aloneWhere: async ({ find, pin }, run) => {
+    aloneWhere: async (found, run) => {
       for (let tries = 0; tries < TRIES_MAX; tries += 1) {
         try {
           return await commit(async (tx, after) => {
-            const held = await find(tx);
+            const held = await found.find(tx);
             if (held.length > 0) await lockProjectsAlone(sqlOf(tx), held);
-            await pin(tx);
-            if ((await find(tx)).some((id) => !held.includes(id))) throw new Moved();
+            await found.pin(tx);
+            if ((await found.find(tx)).some((id) => !held.includes(id))) throw new Moved();
             return await run(tx, after);
           });
         } catch (error) {

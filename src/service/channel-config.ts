@@ -27,9 +27,15 @@ export function kindOf(config: ConfigInput): { kind: ChannelKind; fields: Readon
  * What is to be stored after `config` was laid over what is stored (null: nothing), by the rules of spec 4, egress policy included. Asks the network, so
  * never call it in a transaction. Throws BAD_USER_INPUT.
  */
-export async function prepareConfig(http: HttpPort, config: ConfigInput, stored: { type: string; config: StoredConfig } | null, nowMs: number): Promise<StoredConfig> {
+export async function prepareConfig(
+  http: HttpPort,
+  config: ConfigInput,
+  stored: { type: string; config: StoredConfig } | null,
+  nowMs: number,
+): Promise<StoredConfig> {
   const { kind, fields } = kindOf(config);
-  if (stored !== null && stored.type !== kind.kind) throw badInput([{ path: `config.${kind.kind}`, message: 'must be of the kind of the channel: kinds do not change' }]);
+  if (stored !== null && stored.type !== kind.kind)
+    throw badInput([{ path: `config.${kind.kind}`, message: 'must be of the kind of the channel: kinds do not change' }]);
   const merged = mergeConfig(kind, stored?.config ?? null, fields, nowMs);
   if (!merged.ok) throw badInput(merged.issues);
   const checks = await Promise.all(merged.urls.map(async ({ path, url }) => ({ path, check: await http.check(url) })));

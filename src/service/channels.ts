@@ -7,8 +7,8 @@ import { AppError, notFound } from '../lib/error.ts';
 import type { Keyring } from '../lib/seal.ts';
 import { cancelForChannel } from '../pipeline/cancel.ts';
 import { requireInProject, requireUser } from './access.ts';
-import { type ConfigInput, kindOf, openConfig, prepareConfig, sealConfig } from './channel-config.ts';
 import { type After, orTaken, type Tx } from './change.ts';
+import { type ConfigInput, kindOf, openConfig, prepareConfig, sealConfig } from './channel-config.ts';
 import { changeProject, type ServiceDeps } from './deps.ts';
 import { accept, conflict, createProblems } from './refusals.ts';
 import { visibleChannels } from './visible.ts';
@@ -75,13 +75,14 @@ export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Ke
     const stored = config === undefined ? null : await prepareConfig(http, config, { type: seen.type, config: openConfig(keyring, seen) }, clock.now());
     return await change(viewer, seen, async (tx, after, before) => {
       if (stored !== null && before.version !== seen.version) return null;
-      const isActive = given.isActive ?? before.isActive;
-      const isSwitchedOn = isActive && !before.isActive;
+      const { name, isActive, disabledReason } = { ...before, ...given };
       if (before.isActive && !isActive) after.deliveries(await cancelForChannel(sqlOf(tx), jobs, before.id, 'CHANNEL_OFF', clock.now()));
-      if (isSwitchedOn || stored !== null) await tx.channelHealth.updateMany({ where: { channelId: before.id }, data: isSwitchedOn ? HEALTHY : REACHABLE });
-      const config = stored === null ? {} : { ...sealConfig(keyring, before.id, stored), version: before.version + 1 };
-      const data = { name: given.name ?? before.name, isActive, ...(isSwitchedOn ? { disabledReason: null } : {}), ...config };
-      return await tx.channel.update({ where: { id: before.id }, data: { ...data, updatedAt: new Date(clock.now()) } });
+      const isSwitchedOn = isActive && !before.isActive;
+      const health = isSwitchedOn ? HEALTHY : stored === null ? {} : REACHABLE;
+      await tx.channelHealth.updateMany({ where: { channelId: before.id }, data: health });
+      const sealed = stored === null ? {} : { ...sealConfig(keyring, before.id, stored), version: before.version + 1 };
+      const row = { name, isActive, disabledReason: isSwitchedOn ? null : disabledReason, ...sealed, updatedAt: new Date(clock.now()) };
+      return await tx.channel.update({ where: { id: before.id }, data: row });
     });
   }
 
@@ -97,7 +98,14 @@ export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Ke
       const id = newId();
       const now = new Date(clock.now());
       const owner = { projectId, userId, ownerId: projectId ?? userId ?? '' };
-      const row = { ...owner, ...sealConfig(keyring, id, stored), id, name: name ?? '', type: kindOf(input.config).kind.kind, isActive: input.isActive ?? true };
+      const row = {
+        ...owner,
+        ...sealConfig(keyring, id, stored),
+        id,
+        name: name ?? '',
+        type: kindOf(input.config).kind.kind,
+        isActive: input.isActive ?? true,
+      };
       const insert = async (tx: Tx): Promise<Channel> => await tx.channel.create({ data: { ...row, health: { create: {} }, createdAt: now, updatedAt: now } });
       const created =
         projectId === null ? changes.alone([], insert) : changeProject(deps, { viewer, action: 'channel.manage', projectId, path: 'projectId' }, insert);
@@ -123,13 +131,13 @@ export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Ke
   };
 }
 
-function readUpdate(input: UpdateChannelInput): { name: string | undefined; isActive: boolean | undefined; config: ConfigInput | undefined } {
+function readUpdate(input: UpdateChannelInput): { name?: string; isActive?: boolean; config?: ConfigInput } {
   const problems = createProblems();
   const name = problems.given('name', input.name, checkName);
   const isActive = problems.given('isActive', input.isActive, accept<boolean>);
   const config = problems.given('config', input.config, accept<ConfigInput>);
   problems.throwIfAny();
-  return { name, isActive, config };
+  return { ...(name === undefined ? {} : { name }), ...(isActive === undefined ? {} : { isActive }), ...(config === undefined ? {} : { config }) };
 }
 
 async function projectsPointingTo(tx: Tx, channelId: string): Promise<string[]> {

@@ -43,10 +43,15 @@ export function filtersOf(row: StoredFilters): StoredFilters {
 
 /** The filters `before` with `input` laid over them; what is wrong goes to `problems`, under `filters`. Null clears all of them. */
 export function mergeFilters(before: StoredFilters, input: FiltersInput | null | undefined, problems: Problems): StoredFilters {
-  if (input === null || input === undefined) return input === null ? NO_FILTERS : before;
+  if (input === undefined) return before;
+  if (input === null) return NO_FILTERS;
+  const given: FiltersInput = input;
 
-  function merged<Name extends keyof StoredFilters>(name: Name, check: (value: NonNullable<FiltersInput[Name]>) => Checked<StoredFilters[Name]>): StoredFilters[Name] {
-    const value = input?.[name];
+  function merged<Name extends keyof StoredFilters>(
+    name: Name,
+    check: (value: NonNullable<FiltersInput[Name]>) => Checked<StoredFilters[Name]>,
+  ): StoredFilters[Name] {
+    const value = given[name];
     if (value === undefined) return before[name];
     return value === null ? NO_FILTERS[name] : (problems.take(`filters.${name}`, check(value)) ?? before[name]);
   }

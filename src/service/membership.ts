@@ -24,7 +24,10 @@ export async function join(
   const now = new Date(clock.now());
   const membership = await tx.membership.create({ data: { projectId, userId, role, joinedAt: now } });
   const defaults = await tx.defaultSubscription.findMany({ where: { projectId }, include: { channels: true }, orderBy: { id: 'asc' } });
-  const copies = defaults.map(({ id: _, channels, ...copied }) => ({ channels, row: { ...copied, id: newId(), ownerId: userId, userId, isDefaultCopy: true } }));
+  const copies = defaults.map(({ id: _, channels, ...copied }) => ({
+    channels,
+    row: { ...copied, id: newId(), ownerId: userId, userId, isDefaultCopy: true },
+  }));
   await tx.notificationSubscription.createMany({ data: copies.map(({ row }) => ({ ...row, createdAt: now, updatedAt: now })) });
   await tx.subscriptionChannel.createMany({
     data: copies.flatMap(({ row, channels }) => channels.map(({ channelId }) => ({ subscriptionId: row.id, channelId }))),

@@ -9,7 +9,10 @@ export async function purgeProject(tx: Sql, jobs: Jobs, projectId: string): Prom
     `SELECT job_id FROM deliveries WHERE project_id = $1::uuid AND status = 'QUEUED' AND job_id IS NOT NULL ORDER BY id FOR UPDATE`,
     [projectId],
   );
-  await jobs.drop(tx, waiting.map((row) => row.job_id));
+  await jobs.drop(
+    tx,
+    waiting.map((row) => row.job_id),
+  );
   await tx.query('DELETE FROM delivery_viewers AS v USING deliveries AS d WHERE d.id = v.delivery_id AND d.project_id = $1::uuid', [projectId]);
   await tx.query('DELETE FROM deliveries WHERE project_id = $1::uuid', [projectId]);
   await tx.query('DELETE FROM events WHERE project_id = $1::uuid', [projectId]);

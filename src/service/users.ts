@@ -81,7 +81,10 @@ async function projectsOf(tx: Tx, userId: string): Promise<string[]> {
 
 /** Locks the instance's admins and one more user, in the order of their ids: nobody else makes one of them none, or adds to what refers to them. */
 async function lockAdminsAnd(tx: Tx, userId: string): Promise<string[]> {
-  const rows = await sqlOf(tx).query<{ id: string; is_admin: boolean }>('SELECT id, is_admin FROM users WHERE is_admin OR id = $1::uuid ORDER BY id FOR UPDATE', [userId]);
+  const rows = await sqlOf(tx).query<{ id: string; is_admin: boolean }>(
+    'SELECT id, is_admin FROM users WHERE is_admin OR id = $1::uuid ORDER BY id FOR UPDATE',
+    [userId],
+  );
   return rows.filter((row) => row.is_admin).map((row) => row.id);
 }
 

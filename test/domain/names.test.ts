@@ -106,12 +106,14 @@ describe('checkDashboardUrl', () => {
     expect(checkDashboardUrl(text)).toEqual({ ok: true, value: text });
   });
 
-  test.each([...BAD_URLS, ['a query', 'https://example.com/?a=b'], ['a fragment', 'https://example.com/#a'], ['a placeholder', 'https://example.com/{taskId}']])(
-    'refused: %s',
-    (_, text) => {
-      expect(checkDashboardUrl(text).ok).toBe(false);
-    },
-  );
+  test.each([
+    ...BAD_URLS,
+    ['a query', 'https://example.com/?a=b'],
+    ['a fragment', 'https://example.com/#a'],
+    ['a placeholder', 'https://example.com/{taskId}'],
+  ])('refused: %s', (_, text) => {
+    expect(checkDashboardUrl(text).ok).toBe(false);
+  });
 });
 
 describe('checkTaskUrlTemplate', () => {

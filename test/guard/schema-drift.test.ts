@@ -29,8 +29,12 @@ test.each([
   ['a column', /^model User \{$/m, 'model User {\n  nickname String?', 'ADD COLUMN     "nickname" TEXT'],
   ['an index', /@@index\(\[eventRef\]\)/, '', 'DROP INDEX'],
   ['the condition of a partial index', /status = 'QUEUED'/, "status = 'SENT'", "WHERE (status = 'SENT')"],
-])('a change of %s would be seen', async (_what, pattern, replacement, sql) => {
-  const changed = SCHEMA.replace(pattern, replacement);
-  expect(changed).not.toBe(SCHEMA);
-  expect(await schemaDiff(changed, MIGRATIONS_DIR, shadow)).toContain(sql);
-}, 120_000);
+])(
+  'a change of %s would be seen',
+  async (_what, pattern, replacement, sql) => {
+    const changed = SCHEMA.replace(pattern, replacement);
+    expect(changed).not.toBe(SCHEMA);
+    expect(await schemaDiff(changed, MIGRATIONS_DIR, shadow)).toContain(sql);
+  },
+  120_000,
+);

@@ -69,10 +69,11 @@ describe('seal and open', () => {
     }
   });
 
-  test('every single changed, dropped or added character of the text is refused', () => {
-    const sealed = ring.seal('a secret', 'row');
+  // Of these lengths the last character of base64url has no, two and four spare bits.
+  test.each(['8 bytes.', '10 bytes..', '9 bytes..'])('every single changed, dropped or added character of the text is refused: %s', (plain) => {
+    const sealed = ring.seal(plain, 'row');
     for (let at = 0; at < sealed.length; at += 1) {
-      for (const other of ['A', 'B', '_', '=', '.', ' ', '']) {
+      for (const other of ['', ...'ABCDQRSTghijwxyz_=. '.split('')]) {
         if (other !== sealed[at]) expect(() => ring.open(sealed.slice(0, at) + other + sealed.slice(at + 1), 'row')).toThrow(SealError);
       }
       expect(() => ring.open(`${sealed.slice(0, at)}-${sealed.slice(at)}`, 'row')).toThrow(SealError);

@@ -47,7 +47,7 @@ describe('what was checked counts for 30 s', () => {
 
   test('asked at once by many, a name is looked up once', async () => {
     const { guard, lookup } = open(() => Promise.resolve([PUBLIC]));
-    const verdicts = await Promise.all(Array.from({ length: 50 }, () => guard.judge('a.example', 443)));
+    const verdicts = await Promise.all(Array.from({ length: 50 }, async () => guard.judge('a.example', 443)));
     expect(verdicts.every((verdict) => verdict.ok)).toBe(true);
     expect(lookup).toHaveBeenCalledTimes(1);
   });

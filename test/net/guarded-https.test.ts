@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
-import type { TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { NO_CONNECTION } from '../../src/net/egress-error.ts';
@@ -12,11 +12,11 @@ const ca = pem('ca.pem');
 
 async function openReceiver(
   cert = 'receiver.pem',
-): Promise<{ port: number; seen: { host: string | undefined; servername: string | false | null | undefined; alpn: string | false | null }[] }> {
+): Promise<{ port: number; seen: { host: string | undefined; servername: unknown; alpn: string | false | null }[] }> {
   const seen: Awaited<ReturnType<typeof openReceiver>>['seen'] = [];
   const server = createServer({ key: pem('receiver.key'), cert: pem(cert), ALPNProtocols: ['h2', 'http/1.1'] }, (request, response) => {
-    const socket = request.socket as TLSSocket & { servername?: string | false };
-    seen.push({ host: request.headers.host, servername: socket.servername, alpn: socket.alpnProtocol });
+    const { socket } = request;
+    if (socket instanceof TLSSocket) seen.push({ host: request.headers.host, servername: Reflect.get(socket, 'servername'), alpn: socket.alpnProtocol });
     response.end('ok');
   });
   const port = await listen(server);

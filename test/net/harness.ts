@@ -11,7 +11,7 @@ import type { EgressPolicy } from '../../src/net/egress-policy.ts';
 import { createGuardedHttp, type GuardedHttpOptions } from '../../src/net/guarded-http.ts';
 
 export const CLOSED_POLICY: EgressPolicy = { allowCidrs: [], allowHttp: false, hosts: [] };
-export const LOOPBACK_POLICY: EgressPolicy = { allowCidrs: ['127.0.0.0/8'], allowHttp: true, hosts: [] };
+const LOOPBACK_POLICY: EgressPolicy = { allowCidrs: ['127.0.0.0/8'], allowHttp: true, hosts: [] };
 
 /** A clock that stands still until it is told to move. */
 export function createManualClock(startMs = 1_700_000_000_000): Clock & { advance(ms: number): void } {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
-import { openFixedServer, openHttp, openRawServer, post, type RawServer, runScript } from './harness.ts';
+import { createManualClock, openFixedServer, openHttp, openRawServer, post, type RawServer, runScript } from './harness.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok';
 const urlOf = (server: RawServer): string => `http://127.0.0.1:${server.port}/`;
@@ -39,6 +39,11 @@ describe('at most 8 KiB of body are kept', () => {
     // The first body may still be drained when the second request goes out: it gets a connection of its own.
     expect(server.sockets.length).toBeLessThanOrEqual(2);
     expect(server.sockets.every((socket) => !socket.destroyed)).toBe(true);
+  });
+
+  test('what is kept is enough: the rest is not waited for', async () => {
+    const server = await openFixedServer(`HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n${'x'.repeat(9_000)}`);
+    expect(await post(openHttp({ clock: createManualClock() }), urlOf(server))).toMatchObject({ ok: true, reply: { body: 'x'.repeat(8_192) } });
   });
 
   test('longer than 64 KiB the connection is cut', async () => {
@@ -146,11 +151,15 @@ describe('time', () => {
   });
 
   test('a request whose time ran out while it waited for a connection is never sent', async () => {
-    const server = await openRawServer(() => undefined);
-    const http = openHttp({ limits: { totalMs: 100, connectionsPerPoolMax: 1 } });
+    const server = await openRawServer((socket, chunk) => chunk.includes('x-third') && socket.write(OK));
+    const clock = createManualClock();
+    const http = openHttp({ clock, limits: { connectionsPerPoolMax: 1 } });
     const both = [post(http, urlOf(server), { 'x-first': '1' }), post(http, urlOf(server), { 'x-second': '1' })];
+    await expect.poll(() => server.received()).toContain('x-first');
+    clock.advance(10_000);
     expect(await Promise.all(both)).toMatchObject([{ failure: 'TIMEOUT' }, { failure: 'TIMEOUT' }]);
-    await server.closed(0);
+    // Waits behind the second.
+    expect(await post(http, urlOf(server), { 'x-third': '1' })).toMatchObject({ ok: true });
     expect(server.received()).not.toContain('x-second');
   });
 });

@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import type { Outcome } from '../../src/domain/outcome.ts';
+import { uuidv7 } from '../../src/lib/id.ts';
 import { cancelForChannel, cancelForSubscriptions } from '../../src/pipeline/cancel.ts';
 import { cancelDeliveries, clearDeliveries, redeliver } from '../../src/pipeline/deliveries.ts';
 import { sweep } from '../../src/pipeline/maintenance.ts';
-import { uuidv7 } from '../../src/lib/id.ts';
 import { openTestDatabase, type TestDatabase } from '../support/database.ts';
 import { addChannel, addMember, addProject, addSubscription, failedTask } from '../support/fixtures.ts';
 import { openPipeline, type TestPipeline, until } from '../support/pipeline.ts';
@@ -30,9 +30,32 @@ afterAll(async () => {
 });
 
 const DELIVERED: Outcome = { outcome: 'DELIVERED', statusCode: 200 };
-const REJECTED: Outcome = { outcome: 'FAILED', reason: 'REJECTED', statusCode: 400, error: 'the receiver answered with status 400', responseBody: 'no', gone: false };
-const BUSY: Outcome = { outcome: 'RETRY', reason: 'SERVER_ERROR', statusCode: 503, error: 'the receiver answered with status 503', responseBody: null, retryAfterMs: null, unreachable: false };
-const SILENT: Outcome = { outcome: 'RETRY', reason: 'TIMEOUT', statusCode: null, error: 'no answer within 10 s', responseBody: null, retryAfterMs: null, unreachable: true };
+const REJECTED: Outcome = {
+  outcome: 'FAILED',
+  reason: 'REJECTED',
+  statusCode: 400,
+  error: 'the receiver answered with status 400',
+  responseBody: 'no',
+  gone: false,
+};
+const BUSY: Outcome = {
+  outcome: 'RETRY',
+  reason: 'SERVER_ERROR',
+  statusCode: 503,
+  error: 'the receiver answered with status 503',
+  responseBody: null,
+  retryAfterMs: null,
+  unreachable: false,
+};
+const SILENT: Outcome = {
+  outcome: 'RETRY',
+  reason: 'TIMEOUT',
+  statusCode: null,
+  error: 'no answer within 10 s',
+  responseBody: null,
+  retryAfterMs: null,
+  unreachable: true,
+};
 
 async function setUp(): Promise<{ projectId: string; admin: string; channelId: string; subscriptionId: string }> {
   const projectId = await addProject(db);
@@ -42,7 +65,10 @@ async function setUp(): Promise<{ projectId: string; admin: string; channelId: s
 }
 
 async function publish(projectId: string, count = 1): Promise<void> {
-  await pipeline.publisher.publish(projectId, Array.from({ length: count }, () => failedTask()));
+  await pipeline.publisher.publish(
+    projectId,
+    Array.from({ length: count }, () => failedTask()),
+  );
 }
 
 const deliveries = (projectId: string) => db.prisma.delivery.findMany({ where: { projectId }, orderBy: { id: 'asc' } });
@@ -142,7 +168,10 @@ describe('limits', () => {
       await released;
       return SILENT;
     });
-    await pipeline.publisher.publish(projectId, Array.from({ length: 3 }, () => failedTask({ taskName: 'hang' })));
+    await pipeline.publisher.publish(
+      projectId,
+      Array.from({ length: 3 }, () => failedTask({ taskName: 'hang' })),
+    );
     await until(() => hangs === 8, 'half of the slots hang');
     await publish(projectId, 10);
     await until(async () => (await db.prisma.delivery.count({ where: { channelId, status: 'SENT' } })) === 13, 'the proven one got all of its own');
@@ -167,12 +196,25 @@ describe('limits', () => {
 
 describe('given up before it was sent', () => {
   test.each([
-    ['its subscription is off', 'NO_SUBSCRIPTION', (ids: Ids) => db.prisma.notificationSubscription.update({ where: { id: ids.subscriptionId }, data: { isActive: false } })],
+    [
+      'its subscription is off',
+      'NO_SUBSCRIPTION',
+      (ids: Ids) => db.prisma.notificationSubscription.update({ where: { id: ids.subscriptionId }, data: { isActive: false } }),
+    ],
     ['its subscription is gone', 'NO_SUBSCRIPTION', (ids: Ids) => db.prisma.notificationSubscription.delete({ where: { id: ids.subscriptionId } })],
     ['its channel is off', 'CHANNEL_OFF', (ids: Ids) => db.prisma.channel.update({ where: { id: ids.channelId }, data: { isActive: false } })],
     ['its channel is gone', 'CHANNEL_DELETED', (ids: Ids) => db.prisma.channel.delete({ where: { id: ids.channelId } })],
-    ['it was not attempted within 24 h', 'TOO_OLD', (ids: Ids) => db.prisma.delivery.updateMany({ where: { projectId: ids.projectId }, data: { queuedAt: new Date(Date.now() - 86_401_000) } })],
-    ['it is still queued after 48 h', 'TOO_OLD', (ids: Ids) => db.prisma.delivery.updateMany({ where: { projectId: ids.projectId }, data: { roundAttempts: 3, queuedAt: new Date(Date.now() - 2 * 86_401_000) } })],
+    [
+      'it was not attempted within 24 h',
+      'TOO_OLD',
+      (ids: Ids) => db.prisma.delivery.updateMany({ where: { projectId: ids.projectId }, data: { queuedAt: new Date(Date.now() - 86_401_000) } }),
+    ],
+    [
+      'it is still queued after 48 h',
+      'TOO_OLD',
+      (ids: Ids) =>
+        db.prisma.delivery.updateMany({ where: { projectId: ids.projectId }, data: { roundAttempts: 3, queuedAt: new Date(Date.now() - 2 * 86_401_000) } }),
+    ],
   ] as const)('%s: CANCELLED, %s', async (_, reason, spoil) => {
     const ids = await setUp();
     await publish(ids.projectId);
@@ -217,7 +259,12 @@ describe('given up before it was sent', () => {
     });
     await pipeline.publisher.publish(projectId, [failedTask({ taskName: 'good' }), failedTask({ taskName: 'bad' })]);
     await until(() => begun === 2, 'both are under way');
-    expect(await cancelDeliveries(changeDeps(), (await deliveries(projectId)).map((row) => row.id))).toHaveLength(2);
+    expect(
+      await cancelDeliveries(
+        changeDeps(),
+        (await deliveries(projectId)).map((row) => row.id),
+      ),
+    ).toHaveLength(2);
     finish();
     await until(async () => (await deliveries(projectId)).every((row) => row.attemptCount === 1), 'both are settled');
     expect(Object.fromEntries((await deliveries(projectId)).map((row) => [row.taskName, [row.status, row.reason]]))).toEqual({
@@ -260,7 +307,8 @@ describe('trouble', () => {
     ['failures for five days', (): Outcome => REJECTED, 5 * 86_400_000 + 60_000],
   ] as const)('%s switches the channel off, cancels what waits and tells the admins', async (_, outcome, failingForMs) => {
     const { projectId, channelId, admin } = await setUp();
-    if (failingForMs > 0) await db.prisma.channelHealth.update({ where: { channelId }, data: { failingSince: new Date(Date.now() - failingForMs), consecutiveFailures: 9 } });
+    if (failingForMs > 0)
+      await db.prisma.channelHealth.update({ where: { channelId }, data: { failingSince: new Date(Date.now() - failingForMs), consecutiveFailures: 9 } });
     await publish(projectId);
     pipeline.dispatch(() => Promise.resolve(outcome()));
     await until(async () => (await db.prisma.channel.findUnique({ where: { id: channelId } }))?.isActive === false, 'it is off');
@@ -280,7 +328,10 @@ test('redeliver queues FAILED and CANCELLED ones again: the schedule begins anew
   const ids = (await deliveries(projectId)).map((row) => row.id);
   expect(await redeliver(changeDeps(), ids)).toHaveLength(2);
   await until(statusIs(projectId, 'SENT'), 'both are sent');
-  expect((await deliveries(projectId))[0]?.attempts).toMatchObject([{ number: 1, outcome: 'FAILED' }, { number: 2, outcome: 'DELIVERED' }]);
+  expect((await deliveries(projectId))[0]?.attempts).toMatchObject([
+    { number: 1, outcome: 'FAILED' },
+    { number: 2, outcome: 'DELIVERED' },
+  ]);
   expect(await redeliver(changeDeps(), ids)).toEqual([]);
   expect(await clearDeliveries({ db }, projectId, new Date())).toBe(2);
   expect(await deliveries(projectId)).toEqual([]);

@@ -35,7 +35,10 @@ async function reader(): Promise<{ projectId: string; userId: string }> {
 }
 
 async function publish(projectId: string, count: number): Promise<void> {
-  await pipeline.publisher.publish(projectId, Array.from({ length: count }, () => failedTask()));
+  await pipeline.publisher.publish(
+    projectId,
+    Array.from({ length: count }, () => failedTask()),
+  );
 }
 
 function change(userId: string, operation: Parameters<typeof changeInbox>[2], selection: Parameters<typeof changeInbox>[3]): ReturnType<typeof changeInbox> {
@@ -73,7 +76,12 @@ test('after a position: every change since, in order, over several pages, then R
   await change(userId, 'READ', { seqs: [1, 2, 3], upToSeq: null });
   const events = await take(userId, 1);
   expect(kinds(events)).toEqual([...Array.from({ length: 249 }, (_, i) => `ADDED ${String(i + 2)}`), 'UPDATED 251', 'READY 251']);
-  expect(events.at(-2)?.items.map((item) => item.seq).sort()).toEqual([1, 2, 3]);
+  expect(
+    events
+      .at(-2)
+      ?.items.map((item) => item.seq)
+      .sort(),
+  ).toEqual([1, 2, 3]);
   expect(events.at(-1)?.counts).toEqual({ unread: 247, unseen: 247 });
   expect(kinds(await take(userId, 251))).toEqual(['READY 251']);
 });
@@ -122,7 +130,11 @@ test('marking: reading also marks seen, what is so already is no change, one cha
 test('filters select: project, trigger, task name, unread, archived', async () => {
   const { projectId, userId } = await reader();
   await addSubscription(db, { projectId, userId, trigger: 'task.slow' });
-  await pipeline.publisher.publish(projectId, [failedTask({ taskName: 'a' }), failedTask({ taskName: 'b' }), failedTask({ trigger: 'task.slow', taskName: 'a' })]);
+  await pipeline.publisher.publish(projectId, [
+    failedTask({ taskName: 'a' }),
+    failedTask({ taskName: 'b' }),
+    failedTask({ trigger: 'task.slow', taskName: 'a' }),
+  ]);
   expect(await change(userId, 'READ', { filter: { taskName: 'a', trigger: ['task.failed'] }, upToSeq: null })).toMatchObject({ changed: 1, seqs: [1] });
   expect(await change(userId, 'ARCHIVE', { filter: { unreadOnly: true, trigger: ['task.slow'] }, upToSeq: null })).toMatchObject({ changed: 1, seqs: [3] });
   expect(await change(userId, 'READ', { filter: { projectId: '01890000-0000-7000-8000-000000000000' }, upToSeq: null })).toMatchObject({ changed: 0 });
@@ -141,7 +153,10 @@ test('two devices marking at once give every number once', async () => {
   const { projectId, userId } = await reader();
   await publish(projectId, 40);
   const all = Array.from({ length: 40 }, (_, i) => i + 1);
-  await Promise.all([...all.map((seq) => change(userId, 'READ', { seqs: [seq], upToSeq: null })), ...all.map((seq) => change(userId, 'ARCHIVE', { seqs: [seq], upToSeq: null }))]);
+  await Promise.all([
+    ...all.map((seq) => change(userId, 'READ', { seqs: [seq], upToSeq: null })),
+    ...all.map((seq) => change(userId, 'ARCHIVE', { seqs: [seq], upToSeq: null })),
+  ]);
   const events = await take(userId, 0);
   expect(events.map((event) => event.seq)).toEqual([...Array.from({ length: 120 }, (_, i) => i + 1), 120]);
 });

@@ -110,7 +110,11 @@ describe('cooldown', () => {
   test('after a match fires, those within it are dropped and counted, and the next that fires tells how many', async () => {
     const { projectId, member, channelId } = await team();
     const subscriptionId = await addSubscription(db, { projectId, userId: member, cooldownSeconds: 300, channelIds: [channelId] });
-    expect(await pipeline.publisher.publish(projectId, [failedTask(), failedTask(), failedTask()])).toMatchObject({ accepted: 3, inboxItems: 1, deliveries: 1 });
+    expect(await pipeline.publisher.publish(projectId, [failedTask(), failedTask(), failedTask()])).toMatchObject({
+      accepted: 3,
+      inboxItems: 1,
+      deliveries: 1,
+    });
     expect(await pipeline.publisher.publish(projectId, [failedTask()])).toMatchObject({ inboxItems: 0, deliveries: 0 });
     const [before] = await db.prisma.cooldown.findMany({ where: { subscriptionId } });
     expect(before?.suppressed).toBe(3);
@@ -120,7 +124,10 @@ describe('cooldown', () => {
     const items = await db.prisma.inboxItem.findMany({ where: { userId: member }, orderBy: { seq: 'asc' } });
     expect(items.map((item) => item.suppressedCount)).toEqual([0, 3]);
     const deliveries = await db.prisma.delivery.findMany({ where: { projectId }, orderBy: { id: 'asc' } });
-    expect(deliveries.map((delivery) => [delivery.suppressedCount, delivery.suppressedSince === null])).toEqual([[0, true], [3, false]]);
+    expect(deliveries.map((delivery) => [delivery.suppressedCount, delivery.suppressedSince === null])).toEqual([
+      [0, true],
+      [3, false],
+    ]);
     expect(await db.prisma.cooldown.findMany({ where: { subscriptionId } })).toMatchObject([{ suppressed: 1 }]);
   });
 
@@ -129,7 +136,12 @@ describe('cooldown', () => {
     await addSubscription(db, { projectId, userId: member, cooldownSeconds: 300, cooldownBy: 'TASK_NAME' });
     const events = ['a', 'a', 'b', 'b', 'b'].map((taskName) => failedTask({ taskName }));
     expect(await pipeline.publisher.publish(projectId, events)).toMatchObject({ inboxItems: 2 });
-    expect(await pipeline.publisher.publish(projectId, ['a', 'c'].map((taskName) => failedTask({ taskName })))).toMatchObject({ inboxItems: 1 });
+    expect(
+      await pipeline.publisher.publish(
+        projectId,
+        ['a', 'c'].map((taskName) => failedTask({ taskName })),
+      ),
+    ).toMatchObject({ inboxItems: 1 });
   });
 
   test('single posts at once fire once', async () => {
@@ -147,7 +159,12 @@ describe('cooldown', () => {
       `INSERT INTO cooldowns (subscription_id, key, last_fired_at, suppressed, claim) SELECT $1::uuid, 'key ' || n, now() - interval '1 h', 0, gen_random_uuid() FROM generate_series(1, 10000) AS n`,
       [subscriptionId],
     );
-    expect(await pipeline.publisher.publish(projectId, ['key 1', 'new 1', 'new 2'].map((taskName) => failedTask({ taskName })))).toMatchObject({ inboxItems: 2 });
+    expect(
+      await pipeline.publisher.publish(
+        projectId,
+        ['key 1', 'new 1', 'new 2'].map((taskName) => failedTask({ taskName })),
+      ),
+    ).toMatchObject({ inboxItems: 2 });
     expect(await db.prisma.cooldown.count({ where: { subscriptionId } })).toBe(10_001);
   });
 });
@@ -162,5 +179,10 @@ test('a call of many events for many members is cut into transactions and still 
   );
   await bumpRules(db, projectId);
   await pipeline.publisher.publish(projectId, [failedTask()]);
-  expect(await pipeline.publisher.publish(projectId, Array.from({ length: 12 }, () => failedTask()))).toEqual({ accepted: 12, duplicates: 0, inboxItems: 24_000, deliveries: 0 });
+  expect(
+    await pipeline.publisher.publish(
+      projectId,
+      Array.from({ length: 12 }, () => failedTask()),
+    ),
+  ).toEqual({ accepted: 12, duplicates: 0, inboxItems: 24_000, deliveries: 0 });
 }, 60_000);

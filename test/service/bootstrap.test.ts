@@ -44,7 +44,9 @@ describe('the first admin', () => {
     const made = await bootstrap(null);
     expect(made?.email).toBe('admin@localhost');
     expect(made?.token?.reveal()).toMatch(/^tsn_[0-9A-Za-z]{49}$/);
-    expect(await db.prisma.apiToken.findUnique({ where: { hash: new Uint8Array(hashToken(made?.token?.reveal() ?? '')) } })).toMatchObject({ userId: made?.userId });
+    expect(await db.prisma.apiToken.findUnique({ where: { hash: new Uint8Array(hashToken(made?.token?.reveal() ?? '')) } })).toMatchObject({
+      userId: made?.userId,
+    });
   });
 
   test('is made once: never where there is a user', async () => {
@@ -56,7 +58,9 @@ describe('the first admin', () => {
   });
 
   test('is one, of two replicas that start at once', async () => {
-    const made = await Promise.all([1, 2].map(async (n) => await bootstrap({ email: `replica${String(n)}@example.com`, token: new Secret('x'.repeat(20 + n)) })));
+    const made = await Promise.all(
+      [1, 2].map(async (n) => await bootstrap({ email: `replica${String(n)}@example.com`, token: new Secret('x'.repeat(20 + n)) })),
+    );
     expect(made.filter((one) => one !== null)).toHaveLength(1);
     expect(await db.prisma.user.count()).toBe(1);
   });

@@ -55,7 +55,16 @@ describe('setMember', () => {
     const where = { where: { projectId, userId: ada.userId }, include: { channels: true } };
     const copies = await bench.db.prisma.notificationSubscription.findMany(where);
     expect(copies).toMatchObject([
-      { ...filters, trigger: 'task.slow', name: null, inApp: false, isActive: true, isDefaultCopy: true, ownerId: ada.userId, channels: [{ channelId: channel.id }] },
+      {
+        ...filters,
+        trigger: 'task.slow',
+        name: null,
+        inApp: false,
+        isActive: true,
+        isDefaultCopy: true,
+        ownerId: ada.userId,
+        channels: [{ channelId: channel.id }],
+      },
     ]);
 
     await bench.setMember(bench.root, { projectId, userId: ada.userId, role: 'ADMIN' });

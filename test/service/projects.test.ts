@@ -140,8 +140,9 @@ describe('deleteProject', () => {
   test('two at once: one finds it', async () => {
     const id = await insertProject(bench);
     const { slug } = await bench.db.prisma.project.findUniqueOrThrow({ where: { id } });
-    const results = await Promise.all([1, 2].map(async () => await bench.deleteProject(bench.root, { id, slug }).then(() => 'done', (error: Error) => error.message)));
-    expect(results.sort()).toEqual(['done', 'project not found']);
+    const results = await Promise.allSettled([1, 2].map(async () => await bench.deleteProject(bench.root, { id, slug })));
+    expect(results.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    expect(await refusalOf(bench.deleteProject(bench.root, { id, slug }))).toBe('NOT_FOUND id');
   });
 
   test('a waiting delivery of another project stays', async () => {

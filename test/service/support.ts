@@ -159,7 +159,10 @@ export async function deliveryState({ db }: Bench, id: string): Promise<{ status
 
 /** An inbox item of a project, unread. */
 export async function insertItem({ db }: Bench, userId: string, projectId: string): Promise<number> {
-  const [row] = await db.sql.query<{ head: number }>('UPDATE inboxes SET head = head + 1, unread = unread + 1, unseen = unseen + 1 WHERE user_id = $1::uuid RETURNING head', [userId]);
+  const [row] = await db.sql.query<{ head: number }>(
+    'UPDATE inboxes SET head = head + 1, unread = unread + 1, unseen = unseen + 1 WHERE user_id = $1::uuid RETURNING head',
+    [userId],
+  );
   const seq = row?.head ?? 0;
   await db.prisma.inboxItem.create({ data: { userId, seq, kind: 'EVENT', reason: 'SUBSCRIBED', projectId, eventRef: uuidv7(), createdAt: new Date() } });
   return seq;
@@ -191,12 +194,10 @@ function recordWakeups(): RecordedWakeups {
 
 function scriptedGuard(guard: Bench['guard']): HttpPort {
   return {
-    post: async () => {
-      throw new Error('services send nothing');
-    },
-    check: async (url) => {
+    post: () => Promise.reject(new Error('services send nothing')),
+    check: (url) => {
       guard.asked.push(url);
-      return guard.answer;
+      return Promise.resolve(guard.answer);
     },
   };
 }

@@ -154,7 +154,10 @@ describe('deleteUser', () => {
     await bench.createDefaultSubscription(bench.root, { projectId, trigger: 'task.failed' });
     for (let round = 0; round < 5; round += 1) {
       const ada = await insertUser(bench);
-      await Promise.allSettled([bench.setMember(bench.root, { projectId, userId: ada.userId, role: 'MEMBER' }), bench.deleteUser(bench.root, { id: ada.userId })]);
+      await Promise.allSettled([
+        bench.setMember(bench.root, { projectId, userId: ada.userId, role: 'MEMBER' }),
+        bench.deleteUser(bench.root, { id: ada.userId }),
+      ]);
       expect(await bench.db.prisma.user.count({ where: { id: ada.userId } })).toBe(0);
       expect(await bench.db.prisma.notificationSubscription.count({ where: { userId: ada.userId } })).toBe(0);
     }
@@ -169,7 +172,10 @@ describe('deleteUser', () => {
 
 describe('searchUsers', () => {
   async function find(query: string | null): Promise<string[]> {
-    const rows = await bench.db.prisma.user.findMany({ where: { AND: [searchUsers(query), { email: { endsWith: '.search.example' } }] }, orderBy: { email: 'asc' } });
+    const rows = await bench.db.prisma.user.findMany({
+      where: { AND: [searchUsers(query), { email: { endsWith: '.search.example' } }] },
+      orderBy: { email: 'asc' },
+    });
     return rows.map(({ email }) => email.split('@')[0] ?? '');
   }
 

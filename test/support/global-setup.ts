@@ -16,7 +16,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   const url = process.env['TEST_DATABASE_URL'];
   if (url === undefined) {
     project.provide('databaseTemplate', { kind: 'pglite', file: await pgliteTemplate() });
-    return async () => undefined;
+    return () => Promise.resolve();
   }
   const prefix = `tocsin_test_${randomBytes(4).toString('hex')}_`;
   await createPostgresTemplate(url, `${prefix}template`);

@@ -7,7 +7,7 @@ export interface LogLine extends Record<string, unknown> {
 }
 
 export interface LogCapture {
-  /** Pass it to pino as its destination. */
+  /** Pass it to pino as its destination: the second argument. */
   readonly stream: { write(text: string): void };
   readonly lines: LogLine[];
   /** All of it as it was written: for tests that look for a secret in it. */

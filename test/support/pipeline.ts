@@ -63,7 +63,18 @@ export async function openPipeline(database: TestDatabase, options: { history?: 
     record,
     errors,
     dispatch: (attempt, concurrency = 16) => {
-      const dispatcher = createDispatcher({ db, jobs, wakeups, clock: systemClock, now: Date.now, newId: uuidv7, random: Math.random, concurrency, attempt, onError });
+      const dispatcher = createDispatcher({
+        db,
+        jobs,
+        wakeups,
+        clock: systemClock,
+        now: Date.now,
+        newId: uuidv7,
+        random: Math.random,
+        concurrency,
+        attempt,
+        onError,
+      });
       dispatchers.push(dispatcher);
       dispatcher.start();
       return dispatcher;

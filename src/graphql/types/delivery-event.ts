@@ -1,3 +1,4 @@
+import type { Viewer } from '../../domain/viewer.ts';
 import type { Delivery } from '../../generated/prisma/client.ts';
 import { AppError } from '../../lib/error.ts';
 import { createAccess, requireInProject } from '../../service/access.ts';
@@ -35,7 +36,7 @@ async function* watch(context: Context, projectId: string, signal: AbortSignal):
   let isRevoked = false;
 
   async function check(): Promise<void> {
-    const decision = await createAccess(db, viewerOf(context)).decide('delivery.read', projectId);
+    const decision = await createAccess(db, await currentViewer(context)).decide('delivery.read', projectId);
     if (decision === 'ALLOW') return;
     isRevoked = true;
     ended.abort();
@@ -54,4 +55,12 @@ async function* watch(context: Context, projectId: string, signal: AbortSignal):
   } finally {
     unsubscribe();
   }
+}
+
+/** The viewer as the database has it now: the session learns of a change at the same time as this stream does. */
+async function currentViewer(context: Context): Promise<Viewer> {
+  const viewer = viewerOf(context);
+  if (viewer.kind !== 'user') return viewer;
+  const user = await context.api.db.prisma.user.findUnique({ where: { id: viewer.userId }, select: { isAdmin: true } });
+  return { ...viewer, isAdmin: user?.isAdmin === true };
 }

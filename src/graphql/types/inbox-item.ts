@@ -1,6 +1,6 @@
-import { eventTitle, eventUrl } from '../../domain/message.ts';
+import { eventBody, eventTitle, eventUrl, type MessageEvent } from '../../domain/message.ts';
 import { inboxItemKey, splitInboxItemKey } from '../../lib/global-id.ts';
-import { type InboxItemRow, listItems, loadItems } from '../../pipeline/inbox-read.ts';
+import { type InboxEventRow, type InboxItemRow, listItems, loadItems } from '../../pipeline/inbox-read.ts';
 import { builder } from '../builder.ts';
 import { readPage, rowsToAsk, SEQ_CURSOR, toConnection } from '../connection.ts';
 import { userOf } from '../context.ts';
@@ -12,8 +12,6 @@ import { ProjectType } from './project.ts';
 import { SubscriptionType } from './subscription.ts';
 import { ViewerType } from './viewer.ts';
 
-const BODY_CHARS_MAX = 500;
-
 export const InboxItemType = builder.objectRef<InboxItemRow>('InboxItem').implement({
   interfaces: [NodeInterface],
   fields: (t) => ({
@@ -22,13 +20,13 @@ export const InboxItemType = builder.objectRef<InboxItemRow>('InboxItem').implem
     project: t.field({ type: ProjectType, nullable: true, resolve: (item, _args, { load }) => loadIf(load.project, item.projectId) }),
     trigger: t.field({ type: TriggerEnum, nullable: true, resolve: ({ event }) => event?.trigger ?? null }),
     reason: t.expose('reason', { type: InboxReasonEnum }),
-    title: t.string({ resolve: ({ event, notice }) => (event === null ? (notice?.title ?? '') : eventTitle(event)) }),
-    body: t.string({ nullable: true, resolve: ({ event, notice }) => (event === null ? (notice?.body ?? null) : firstChars(event.exception)) }),
+    title: t.string({ resolve: ({ event, notice }) => (event === null ? (notice?.title ?? '') : eventTitle(asMessage(event))) }),
+    body: t.string({ nullable: true, resolve: ({ event, notice }) => (event === null ? (notice?.body ?? null) : eventBody(event)) }),
     url: t.string({
       nullable: true,
       resolve: async ({ event, projectId }, _args, { api, load }) => {
         const project = await loadIf(load.project, projectId);
-        return event === null || project === null ? null : eventUrl({ event, project, publicUrl: api.publicUrl });
+        return event === null || project === null ? null : eventUrl({ event: asMessage(event), project, publicUrl: api.publicUrl });
       },
     }),
     eventId: t.string({ nullable: true, description: "The producer's event id.", resolve: ({ event }) => event?.eventId ?? null }),
@@ -73,8 +71,8 @@ function loadIf<Row>(load: (id: string) => Promise<Row | null>, id: string | nul
   return id === null ? Promise.resolve(null) : load(id);
 }
 
-function firstChars(text: string | null): string | null {
-  return text === null ? null : [...text].slice(0, BODY_CHARS_MAX).join('');
+function asMessage({ eventId, ...event }: InboxEventRow): MessageEvent {
+  return { ...event, id: eventId };
 }
 
 const InboxItemConnection = builder.connectionObject({ type: InboxItemType, name: 'InboxItemConnection' }, { name: 'InboxItemEdge' });

@@ -1,0 +1,73 @@
+import { type App, createApp } from './app.ts';
+import { type Config, readConfig } from './config.ts';
+import { writeAdminToken } from './data-dir.ts';
+import { systemClock } from './lib/clock.ts';
+import { createLog, type Log } from './server/log.ts';
+
+// People read stdout, machines the JSON log on stderr.
+
+const STOP_MS = 15_000;
+
+const read = readConfig();
+if (read.ok) await run(read.config);
+else fail('the settings are not valid', read.problems);
+
+async function run(config: Config): Promise<void> {
+  const log = createLog(config.logLevel);
+  const signals = nextSignal();
+  try {
+    const app = await Promise.race([createApp(config, { clock: systemClock, log }), signals.then(() => null)]);
+    if (app === null) process.exit(0);
+    announce(config, app);
+    await signals;
+    await stop(app, log);
+  } catch (error) {
+    fail('cannot go on', [reasonOf(error)]);
+  }
+}
+
+/** Resolves at the first SIGTERM or SIGINT; a second one ends the process at once. */
+function nextSignal(): Promise<void> {
+  return new Promise((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+      process.once(signal, () => {
+        process.once(signal, () => process.exit(1));
+        resolve();
+      });
+    }
+  });
+}
+
+function announce(config: Config, { url, firstAdmin }: App): void {
+  console.log(`Tocsin listens on ${url} (GraphQL at ${url}/graphql)`);
+  if (firstAdmin === null) return;
+  const { email, token } = firstAdmin;
+  if (token === null) {
+    console.log(`The first admin is ${email}, with the token of BOOTSTRAP_ADMIN_TOKEN`);
+    return;
+  }
+  const file = writeAdminToken(config.dataDir, token);
+  console.log(`The first admin is ${email}; the token is in ${file}`);
+  if (process.stdout.isTTY) console.log(`Authorization: Bearer ${token.reveal()}`);
+}
+
+async function stop(app: App, log: Log): Promise<void> {
+  log.info('stopping');
+  setTimeout(() => {
+    fail('not everything stopped in time', []);
+  }, STOP_MS).unref();
+  await app.stop();
+  process.exit(0);
+}
+
+function fail(what: string, details: readonly string[]): never {
+  console.error(details.length === 0 ? `tocsin: ${what}` : `tocsin: ${what}: ${details.join('; ')}`);
+  process.exit(1);
+}
+
+/** An error's message; that of a refused connection is empty, and its code says it. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown error';
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  return error.message === '' ? code : error.message;
+}

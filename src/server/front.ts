@@ -1,0 +1,112 @@
+import type { IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Api } from '../graphql/api.ts';
+import { createGraphql, type GraphqlServer } from '../graphql/yoga.ts';
+import { requireInProject } from '../service/access.ts';
+import type { Authenticator } from '../service/authenticate.ts';
+import { visibleProjects } from '../service/visible.ts';
+import { createHealth, createProbe, type NotReady } from './health.ts';
+import { createHttpServer } from './http.ts';
+import { createFindProject, createIngest } from './ingest.ts';
+import type { Log } from './log.ts';
+import { closeServer, listen } from './serve.ts';
+import { createSessions } from './sessions.ts';
+import { createWebsockets } from './websocket.ts';
+import { createProtocol } from './websocket-protocol.ts';
+
+export interface FrontOptions {
+  host: string;
+  port: number;
+  graphiql: boolean;
+  log: Log;
+  onError: (error: unknown) => void;
+  /** Resolves when the database answers. */
+  ping: () => Promise<unknown>;
+  /** Null: this process has health routes only. */
+  api: (Api & { authenticator: Authenticator }) | null;
+}
+
+/** What listens: HTTP and websockets on one port. */
+export interface Front {
+  /** `http://127.0.0.1:4000`. */
+  url: string;
+  /** `/readyz` says yes from now on, while the database answers. */
+  setReady(): void;
+  /** `/readyz` says no, new connections are refused, sockets closed with 1001, and requests under way finished. */
+  stop(): Promise<void>;
+}
+
+/** Largest body of a request, and largest message of a socket (spec 10). */
+const BODY_BYTES_MAX = 4 * 1024 * 1024;
+/** Of the 15 s that stopping may take (spec 13), for requests that are under way. */
+const REQUEST_GRACE_MS = 8_000;
+const PING_TIMEOUT_MS = 2_000;
+
+/** Starts to listen. Rejects where it cannot. */
+export async function startFront(options: FrontOptions): Promise<Front> {
+  const { api, log, ping } = options;
+  let state: NotReady = 'STARTING';
+  const answers = createProbe(ping, PING_TIMEOUT_MS);
+  const health = createHealth(async () => state ?? ((await answers()) ? null : 'DATABASE'));
+  const parts = api === null ? null : createParts(options, api);
+  const server = createHttpServer({ health, log, api: parts?.http ?? null });
+  if (parts !== null) server.on('upgrade', parts.upgrade);
+  const port = await listen(server, options.port, options.host);
+  await parts?.warmUp();
+
+  return {
+    url: `http://${options.host.includes(':') ? `[${options.host}]` : options.host}:${String(port)}`,
+    setReady: () => {
+      state = null;
+    },
+    stop: async () => {
+      state = 'STOPPING';
+      await Promise.all([parts?.close(), closeServer(server, REQUEST_GRACE_MS)]);
+    },
+  };
+}
+
+interface Parts {
+  http: Parameters<typeof createHttpServer>[0]['api'];
+  upgrade: (req: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  warmUp(): Promise<void>;
+  close(): Promise<void>;
+}
+
+function createParts({ graphiql, log, onError }: FrontOptions, api: NonNullable<FrontOptions['api']>): Parts {
+  const { authenticator, clock, publisher, wakeups } = api;
+  const logInternal = (errorId: string, error: unknown): void => {
+    log.error({ errorId, err: error }, 'internal error');
+  };
+  const graphql = createGraphql({ api, logInternal, bodyBytesMax: BODY_BYTES_MAX });
+  const sessions = createSessions({ authenticator, wakeups, clock, onError });
+  const protocol = createProtocol({ graphql, authenticator, sessions, logInternal });
+  const websockets = createWebsockets({ protocol, log, messageBytesMax: BODY_BYTES_MAX });
+  const ingest = createIngest({ publisher, clock, log, findProject: findProjectOf(api), bodyBytesMax: BODY_BYTES_MAX });
+  return {
+    http: { graphql, authenticator, ingest, graphiql },
+    upgrade: websockets.upgrade,
+    warmUp: () => warmUp(graphql),
+    close: async () => {
+      await websockets.close();
+      sessions.close();
+    },
+  };
+}
+
+function findProjectOf({ db }: Api): ReturnType<typeof createFindProject> {
+  return createFindProject({
+    idOfSlug: async (viewer, slug) => {
+      const known = viewer.kind === 'agent' ? { id: viewer.projectId } : visibleProjects(viewer);
+      return (await db.prisma.project.findFirst({ where: { AND: [{ slug }, known] }, select: { id: true } }))?.id ?? null;
+    },
+    requirePublish: (viewer, projectId) => requireInProject(db.prisma, viewer, 'events.publish', projectId, 'project'),
+  });
+}
+
+/** The first operation compiles much that later ones use: nobody should wait for it. */
+async function warmUp(graphql: GraphqlServer): Promise<void> {
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query: '{ __typename }' }) };
+  const response = await graphql.fetch('http://tocsin/graphql', init, { session: { viewer: null }, transport: 'http' });
+  await response.text();
+}
