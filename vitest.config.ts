@@ -4,6 +4,8 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const isPostgres = process.env['TEST_DATABASE_URL'] !== undefined;
 
 export default defineConfig({
+  // Vite would take graphql's ES modules where Node, and with it every dependency, takes its CommonJS ones: two graphql-js refuse each other's schemas.
+  resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
     include: ['test/**/*.test.ts'],
     exclude: isPostgres ? configDefaults.exclude : [...configDefaults.exclude, 'test/**/*.postgres.test.ts'],

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
 import { createSend } from './channels/send.ts';
 import type { Config } from './config.ts';
-import { loadSecretKeys, lockDataDir } from './data-dir.ts';
+import { loadSecretKeys, lockDataDir, writeAdminToken } from './data-dir.ts';
 import type { Database } from './db/database.ts';
 import { readEpoch } from './db/instance.ts';
 import { migrate, withMigrationLock } from './db/migrate.ts';
@@ -11,11 +11,12 @@ import { openStore, type Store } from './db/store.ts';
 import { createWakeups, type WakeupBus } from './db/wakeups.ts';
 import { createFeedCursors, type FeedCursors } from './domain/feed-cursor.ts';
 import type { HttpPort } from './domain/ports.ts';
+import { formatToken, TOKEN_BYTES } from './domain/token.ts';
 import type { Api } from './graphql/api.ts';
 import type { Clock } from './lib/clock.ts';
 import { uuidv7 } from './lib/id.ts';
 import { createKeyring, type Keyring } from './lib/seal.ts';
-import type { Secret } from './lib/secret.ts';
+import { Secret } from './lib/secret.ts';
 import { createGuardedHttp } from './net/guarded-http.ts';
 import { createSystemLookup } from './net/lookup.ts';
 import { createCooldowns } from './pipeline/cooldowns.ts';
@@ -28,8 +29,10 @@ import { type Jobs, startJobs } from './pipeline/jobs.ts';
 import { sweep } from './pipeline/maintenance.ts';
 import { createPublisher } from './pipeline/publish.ts';
 import { createSubscriptionIndexes } from './pipeline/subscription-index.ts';
+import { startFront } from './server/front.ts';
+import type { Log } from './server/log.ts';
 import { createAuthenticator } from './service/authenticate.ts';
-import { bootstrapAdmin } from './service/bootstrap.ts';
+import { bootstrapAdmin, EMBEDDED_ADMIN_EMAIL } from './service/bootstrap.ts';
 import { createChanges } from './service/change.ts';
 import { createChannels } from './service/channels.ts';
 import { createDefaults } from './service/defaults.ts';
@@ -38,8 +41,6 @@ import { createProjects } from './service/projects.ts';
 import { createSubscriptions } from './service/subscriptions.ts';
 import { createTokens } from './service/tokens.ts';
 import { createUsers } from './service/users.ts';
-import { startFront } from './server/front.ts';
-import type { Log } from './server/log.ts';
 
 export interface AppDeps {
   clock: Clock;
@@ -52,7 +53,7 @@ export interface AppDeps {
 export interface App extends AsyncDisposable {
   /** Where it listens: `http://127.0.0.1:4000`. */
   readonly url: string;
-  /** Set where this start made the first admin; its token, where the server made that too. */
+  /** Set where this start made the first admin; its token, where the server made that too: it is in DATA_DIR/admin-token. */
   readonly firstAdmin: { email: string; token: Secret | null } | null;
   /** What the API works on, for tests. */
   readonly api: Api;
@@ -82,7 +83,10 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
 
   const base: Base = { config, clock, log, db, wakeups, jobs, http, keyring, onError };
   if (config.role !== 'api') await startSending(base, starting);
-  const feedCursors = createFeedCursors(await readEpoch(db.sql), secretKeys.map(({ key }) => key));
+  const feedCursors = createFeedCursors(
+    await readEpoch(db.sql),
+    secretKeys.map(({ key }) => key),
+  );
   const api = createApi(base, starting, feedCursors);
   const authenticator = createAuthenticator({ db, wakeups, clock, onError });
   starting.defer(() => authenticator.close());
@@ -136,10 +140,19 @@ async function openConfigured({ database, dataDir }: Config, stack: AsyncDisposa
   return await openStore({ dir: join(dataDir, 'pglite') }, onError);
 }
 
-async function makeFirstAdmin({ firstAdmin: admin, database }: Config, { clock }: AppDeps, db: Database): Promise<App['firstAdmin']> {
-  const isNeeded = admin === null && database !== null && (await db.prisma.user.findFirst({ select: { id: true } })) === null;
-  if (isNeeded) throw new Error('the database has no user yet: set BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_TOKEN to make the first admin');
-  return await bootstrapAdmin(db, { admin, now: new Date(clock.now()), newId: uuidv7, randomBytes });
+async function makeFirstAdmin(config: Config, { clock }: AppDeps, db: Database): Promise<App['firstAdmin']> {
+  if ((await db.prisma.user.findFirst({ select: { id: true } })) !== null) return null;
+  const admin = config.firstAdmin ?? embeddedAdmin(config);
+  const made = await bootstrapAdmin(db, { admin, now: new Date(clock.now()), newId: uuidv7, randomBytes });
+  return made === null ? null : { email: admin.email, token: config.firstAdmin === null ? admin.token : null };
+}
+
+/** The embedded default's first admin. Its token is written before the admin is made: a crash in between must not leave an admin whom nobody can be. */
+function embeddedAdmin({ database, dataDir }: Config): { email: string; token: Secret } {
+  if (database !== null) throw new Error('the database has no user yet: set BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_TOKEN to make the first admin');
+  const token = new Secret(formatToken(randomBytes(TOKEN_BYTES)));
+  writeAdminToken(dataDir, token);
+  return { email: EMBEDDED_ADMIN_EMAIL, token };
 }
 
 /** Sends what is due (unless DISPATCH=hold), and looks after the queue once a minute. */
@@ -164,7 +177,14 @@ function createApi(base: Base, stack: AsyncDisposableStack, feedCursors: FeedCur
   const { now } = clock;
   const fired = createFiredLog({ sql: db.sql, clock, onError });
   stack.defer(() => fired.close());
-  const recording = { db, jobs, indexes: createSubscriptionIndexes(), cooldowns: createCooldowns({ now, newId: uuidv7 }), history: config.eventHistory, publicUrl };
+  const recording = {
+    db,
+    jobs,
+    indexes: createSubscriptionIndexes(),
+    cooldowns: createCooldowns({ now, newId: uuidv7 }),
+    history: config.eventHistory,
+    publicUrl,
+  };
   const publisher = createPublisher({ ...recording, now, newId: uuidv7, wakeups, onFired: fired.note });
   stack.defer(() => publisher.close());
   const inboxFeed = createInboxFeed({ db, wakeups, clock, onError });

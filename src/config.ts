@@ -74,9 +74,9 @@ const flag = choice('true', 'false').transform((value) => value === 'true');
 /** Every variable, its form and its default. README lists the same. */
 const Settings = z.object({
   PORT: integer(0, 65_535).default(4000),
-  HOST: text((value): Parsed<string> => (/^[\w.:-]{1,253}$/.test(value) ? { ok: true, value } : { ok: false, message: 'must be a host name or an address' })).default(
-    '127.0.0.1',
-  ),
+  HOST: text(
+    (value): Parsed<string> => (/^[\w.:-]{1,253}$/.test(value) ? { ok: true, value } : { ok: false, message: 'must be a host name or an address' }),
+  ).default('127.0.0.1'),
   PUBLIC_URL: text(parsePublicUrl).optional(),
   LOG_LEVEL: choice(...LOG_LEVELS).default('info'),
   GRAPHIQL: flag.default(true),
@@ -106,7 +106,8 @@ function togetherProblems(given: Readonly<Record<string, unknown>>): string[] {
   const has = (name: string): boolean => Object.hasOwn(given, name);
   const problems: string[] = [];
   if (has('DATABASE_URL') && !has('SECRET_KEYS')) problems.push('SECRET_KEYS must be set with DATABASE_URL: id:base64 of 32 random bytes');
-  if (!has('DATABASE_URL') && has('ROLE') && given['ROLE'] !== 'all') problems.push('ROLE must be all without DATABASE_URL: the embedded database serves one process');
+  if (!has('DATABASE_URL') && has('ROLE') && given['ROLE'] !== 'all')
+    problems.push('ROLE must be all without DATABASE_URL: the embedded database serves one process');
   if (has('BOOTSTRAP_ADMIN_EMAIL') !== has('BOOTSTRAP_ADMIN_TOKEN')) problems.push('BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_TOKEN must be set together');
   return problems;
 }

@@ -25,12 +25,13 @@ export function loadSecretKeys(dataDir: string): SealKey[] {
   return parsed.keys;
 }
 
-/** Writes the first admin's token to `admin-token`, readable by its owner only, and answers with the path. */
-export function writeAdminToken(dataDir: string, token: Secret): string {
-  const file = dataFile(dataDir, 'admin-token');
+export const ADMIN_TOKEN_FILE = 'admin-token';
+
+/** Writes the first admin's token to `admin-token`, readable by its owner only. */
+export function writeAdminToken(dataDir: string, token: Secret): void {
+  const file = dataFile(dataDir, ADMIN_TOKEN_FILE);
   writeFileSync(file, `${token.reveal()}\n`, { mode: OWNER_ONLY });
   chmodSync(file, OWNER_ONLY);
-  return file;
 }
 
 /**

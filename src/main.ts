@@ -1,6 +1,6 @@
 import { type App, createApp } from './app.ts';
 import { type Config, readConfig } from './config.ts';
-import { writeAdminToken } from './data-dir.ts';
+import { ADMIN_TOKEN_FILE, dataFile } from './data-dir.ts';
 import { systemClock } from './lib/clock.ts';
 import { createLog, type Log } from './server/log.ts';
 
@@ -46,8 +46,7 @@ function announce(config: Config, { url, firstAdmin }: App): void {
     console.log(`The first admin is ${email}, with the token of BOOTSTRAP_ADMIN_TOKEN`);
     return;
   }
-  const file = writeAdminToken(config.dataDir, token);
-  console.log(`The first admin is ${email}; the token is in ${file}`);
+  console.log(`The first admin is ${email}; the token is in ${dataFile(config.dataDir, ADMIN_TOKEN_FILE)}`);
   if (process.stdout.isTTY) console.log(`Authorization: Bearer ${token.reveal()}`);
 }
 

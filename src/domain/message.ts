@@ -2,22 +2,24 @@ import type { AcceptedEvent } from './event.ts';
 import type { Suppressed } from './plan.ts';
 import type { Trigger } from './trigger.ts';
 
-type TitleEvent = Pick<AcceptedEvent, 'id' | 'trigger' | 'taskId' | 'taskName' | 'agent'>;
-type LinkEvent = Pick<AcceptedEvent, 'trigger' | 'taskId' | 'taskName' | 'queue' | 'agent'>;
+/** Of an event, what titles, texts and links are made of: an accepted one, or its stored row. */
+export type MessageEvent = Pick<AcceptedEvent, 'id' | 'trigger' | 'taskId' | 'taskName' | 'queue' | 'agent' | 'exception'>;
 
 /** `Task failed: billing.run`, `Agent offline: worker-3`. Not escaped for any format, and as long as the name is. */
-export function eventTitle(event: TitleEvent): string {
+export function eventTitle(event: MessageEvent): string {
   return `${TRIGGER_TITLES[event.trigger]}: ${subjectOf(event)}`;
 }
 
 /** The first 500 characters (code points) of the exception; null where there is none. */
-export function eventBody(event: Pick<AcceptedEvent, 'exception'>): string | null {
+export function eventBody(event: Pick<MessageEvent, 'exception'>): string | null {
   const { exception } = event;
   if (exception === null || exception.length <= BODY_CHARS_MAX) return exception;
   return Array.from(exception.slice(0, 2 * BODY_CHARS_MAX))
     .slice(0, BODY_CHARS_MAX)
     .join('');
 }
+
+type LinkEvent = Omit<MessageEvent, 'id' | 'exception'>;
 
 export interface LinkContext {
   event: LinkEvent;
@@ -67,7 +69,7 @@ function isGiven(text: string | null): text is string {
   return text !== null && text !== '';
 }
 
-function subjectOf({ id, trigger, taskId, taskName, agent }: TitleEvent): string {
+function subjectOf({ id, trigger, taskId, taskName, agent }: MessageEvent): string {
   const names = trigger.startsWith('task.') ? [taskName, taskId] : [agent];
   return names.find(isGiven) ?? id;
 }

@@ -21,12 +21,13 @@ export function toClientError(error: unknown, log: LogInternal): GraphQLError {
 export function operationError(issues: InputIssue[]): GraphQLError {
   const [first] = issues;
   const message = first === undefined ? 'the request is not valid' : first.path === '' ? first.message : `${first.path}: ${first.message}`;
-  // `spec`: by GraphQL over HTTP, a client that asks for application/json gets status 200 for this (as for every well-formed answer).
-  const error = new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', issues, http: { spec: true, status: 400 } } });
+  const error = new GraphQLError(message, { extensions: { code: 'BAD_USER_INPUT', issues, http: REQUEST_ERROR_HTTP } });
   isOurs.add(error);
   return error;
 }
 
+/** `spec`: by GraphQL over HTTP, a client that asks for application/json gets status 200 for this, as for every well-formed answer. */
+const REQUEST_ERROR_HTTP = { spec: true, status: 400 };
 const isOurs = new WeakSet<GraphQLError>();
 const MESSAGE_CHARS_MAX = 300;
 const ISSUES_MAX = 100;
@@ -61,8 +62,14 @@ function requestError(error: GraphQLError, log: LogInternal): GraphQLError {
   const given = error.extensions['issues'];
   const issues = Array.isArray(given) ? given.slice(0, ISSUES_MAX) : [{ path: argument ?? '', message }];
   const code: ErrorCode = 'BAD_USER_INPUT';
-  const http = error.extensions['http'] ?? { spec: true, status: 400 };
+  // Yoga's own errors are about the HTTP request, and have a status of their own whatever the client accepts.
+  const http =
+    error.extensions['code'] === 'BAD_REQUEST' ? { ...asObject(error.extensions['http']), spec: false } : (error.extensions['http'] ?? REQUEST_ERROR_HTTP);
   return new GraphQLError(message, { ...located(error), extensions: { code, issues, http } });
+}
+
+function asObject(value: unknown): object {
+  return typeof value === 'object' && value !== null ? value : {};
 }
 
 /** Texts that repeat what was given, by how they begin. The rest names parts of the schema and of the document. */

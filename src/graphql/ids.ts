@@ -1,5 +1,5 @@
-import { keyOf, type NodeType } from '../lib/global-id.ts';
 import { notFound } from '../lib/error.ts';
+import { keyOf, type NodeType } from '../lib/global-id.ts';
 
 /** What messages call the objects. */
 const NOUNS: Record<NodeType, string> = {

@@ -117,6 +117,10 @@ function isLeafOf(type: GraphQLLeafType, view: InputView): boolean {
 }
 
 function expectedLeaf(type: GraphQLLeafType): string {
-  if (isEnumType(type)) return `one of ${type.getValues().map((value) => value.name).join(', ')}`;
+  if (isEnumType(type))
+    return `one of ${type
+      .getValues()
+      .map((value) => value.name)
+      .join(', ')}`;
   return type.name === 'DateTime' ? 'DateTime (RFC 3339 with a zone)' : type.name;
 }

@@ -10,8 +10,8 @@ import {
   typeFromAST,
   type ValidationContext,
   type ValidationRule,
-  ValuesOfCorrectTypeRule,
   type ValueNode,
+  ValuesOfCorrectTypeRule,
   visit,
 } from 'graphql';
 import type { InputIssue } from '../lib/error.ts';
@@ -21,7 +21,12 @@ import { checkInput, join, viewOfJson, viewOfLiteral } from './input-check.ts';
 export const VALIDATION_RULES: readonly ValidationRule[] = [...specifiedRules.filter((rule) => rule !== ValuesOfCorrectTypeRule), inputLiteralsRule];
 
 /** Problems of an operation's variables, as far as its document says where they go; none: they coerce. */
-export function checkVariables(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode, variables: Readonly<Record<string, unknown>>): InputIssue[] {
+export function checkVariables(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  variables: Readonly<Record<string, unknown>>,
+): InputIssue[] {
   const definitions = operation.variableDefinitions ?? [];
   if (definitions.length === 0) return [];
   const issues: InputIssue[] = [];

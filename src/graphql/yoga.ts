@@ -1,4 +1,4 @@
-import { type ExecutionArgs, type GraphQLError, validate } from 'graphql';
+import { type DocumentNode, type ExecutionArgs, type GraphQLError, validate } from 'graphql';
 import { createYoga, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Viewer } from '../domain/viewer.ts';
 import { type Access, createAccess } from '../service/access.ts';
@@ -47,7 +47,7 @@ export function createGraphql({ api, logInternal, bodyBytesMax }: GraphqlOptions
     multipart: false,
     cors: false,
     healthCheckEndpoint: '/graphql/health',
-    plugins: [useInputChecks()],
+    plugins: [useInputChecks(logInternal)],
   });
 }
 
@@ -72,17 +72,20 @@ function createContext(api: Api, session: Session, transport: Context['transport
 }
 
 /** Our rules in the place of graphql-js' own, and variables checked before they are coerced: neither says a given value. */
-function useInputChecks(): Plugin<Context> {
+function useInputChecks(logInternal: LogInternal): Plugin<Context> {
   return {
     onValidate: ({ setValidationFn }) => {
-      setValidationFn((validated: typeof schema, document: Parameters<typeof validate>[1]) => validate(validated, document, VALIDATION_RULES));
+      setValidationFn((validated: typeof schema, document: DocumentNode) =>
+        validate(validated, document, VALIDATION_RULES).map((error) => toClientError(error, logInternal)),
+      );
     },
     onExecute: ({ args, setResultAndStopExecution }) => {
       const error = refuse(args);
       if (error !== null) setResultAndStopExecution({ errors: [error] });
     },
     onSubscribe: ({ args, setResultAndStopExecution }) => {
-      const error = args.contextValue.transport === 'http' ? operationError([{ path: '', message: 'subscriptions are served over the websocket' }]) : refuse(args);
+      const error =
+        args.contextValue.transport === 'http' ? operationError([{ path: '', message: 'subscriptions are served over the websocket' }]) : refuse(args);
       if (error !== null) setResultAndStopExecution({ errors: [error] });
     },
   };

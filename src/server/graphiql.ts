@@ -30,7 +30,12 @@ export function createGraphiqlPage(): (req: IncomingMessage, res: ServerResponse
 }
 
 function render(): { plain: Buffer; gzip: Buffer } {
-  const html = renderGraphiQL({ title: 'Tocsin', subscriptionsProtocol: 'WS', headers: JSON.stringify({ Authorization: 'Bearer ' }), shouldPersistHeaders: false });
+  const html = renderGraphiQL({
+    title: 'Tocsin',
+    subscriptionsProtocol: 'WS',
+    headers: JSON.stringify({ Authorization: 'Bearer ' }),
+    shouldPersistHeaders: false,
+  });
   const plain = Buffer.from(withSocketCredentials(html), 'utf8');
   return { plain, gzip: gzipSync(plain) };
 }

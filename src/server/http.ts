@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Viewer } from '../domain/viewer.ts';
-import { AppError } from '../lib/error.ts';
 import type { GraphqlServer } from '../graphql/yoga.ts';
+import { AppError } from '../lib/error.ts';
 import type { Authenticator } from '../service/authenticate.ts';
 import { viewerOfHeader } from './auth.ts';
 import { asksForPage, createGraphiqlPage } from './graphiql.ts';

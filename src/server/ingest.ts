@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock } from '../lib/clock.ts';
-import { readEvents, type RejectedEvent } from '../domain/event.ts';
+import { type RejectedEvent, readEvents } from '../domain/event.ts';
 import type { Viewer } from '../domain/viewer.ts';
+import type { Clock } from '../lib/clock.ts';
 import { AppError, badInput, notFound } from '../lib/error.ts';
 import type { Publisher } from '../pipeline/publish.ts';
-import { HttpError, readBody, sendError, sendJson } from './reply.ts';
 import type { Log } from './log.ts';
+import { HttpError, readBody, sendError, sendJson } from './reply.ts';
 
 /** Finds the project that a request is about, checking that the viewer may publish there. */
 export type FindProject = (viewer: Viewer, slug: string | null) => Promise<string>;
@@ -19,7 +19,13 @@ interface IngestDeps {
 }
 
 /** `POST /v1/events` (spec 2): a JSON array or NDJSON of events, answered when they are committed. */
-export function createIngest({ publisher, findProject, clock, log, bodyBytesMax }: IngestDeps): (req: IncomingMessage, res: ServerResponse, viewer: Viewer) => Promise<void> {
+export function createIngest({
+  publisher,
+  findProject,
+  clock,
+  log,
+  bodyBytesMax,
+}: IngestDeps): (req: IncomingMessage, res: ServerResponse, viewer: Viewer) => Promise<void> {
   return async (req, res, viewer) => {
     const query = readQuery(req.url ?? '');
     const projectId = await findProject(viewer, query.project);

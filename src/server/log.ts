@@ -26,6 +26,7 @@ interface ErrorDescription {
 }
 
 const CAUSES_MAX = 4;
+const MESSAGE_CHARS_MAX = 500;
 
 /** An error without what its message may hold: that of a driver or of Prisma quotes statements and values. */
 export function describeError(error: unknown, depth = 0): ErrorDescription {
@@ -34,7 +35,7 @@ export function describeError(error: unknown, depth = 0): ErrorDescription {
   const inner = cause ?? originalError;
   return {
     type: error.name,
-    ...(isQuoting(error) ? {} : { message: error.message }),
+    ...(isQuoting(error) ? {} : { message: error.message.slice(0, MESSAGE_CHARS_MAX) }),
     ...(typeof code === 'string' ? { code } : {}),
     frames: framesOf(error),
     ...(inner instanceof Error && depth < CAUSES_MAX ? { cause: describeError(inner, depth + 1) } : {}),
@@ -43,10 +44,20 @@ export function describeError(error: unknown, depth = 0): ErrorDescription {
 
 /** Whether the error comes from something that puts values into its messages: the database, Prisma, graphql-js, JSON.parse. */
 function isQuoting(error: Error): boolean {
-  return 'severity' in error || error.name.startsWith('Prisma') || error.name === 'DriverAdapterError' || error.name === 'GraphQLError' || error instanceof SyntaxError;
+  return (
+    'severity' in error ||
+    error.name.startsWith('Prisma') ||
+    error.name === 'DriverAdapterError' ||
+    error.name === 'GraphQLError' ||
+    error instanceof SyntaxError
+  );
 }
 
 /** The stack without its first lines, which repeat the message. */
 function framesOf(error: Error): string[] {
-  return (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)).map((line) => line.trim()).slice(0, 12);
+  return (error.stack ?? '')
+    .split('\n')
+    .filter((line) => /^\s+at /.test(line))
+    .map((line) => line.trim())
+    .slice(0, 12);
 }

@@ -1,6 +1,6 @@
 import type { FormattedExecutionResult, GraphQLError, GraphQLFormattedError } from 'graphql';
 import { makeServer, type Server } from 'graphql-ws';
-import { operationError, type LogInternal, toClientError } from '../graphql/errors.ts';
+import { type LogInternal, operationError, toClientError } from '../graphql/errors.ts';
 import { operationOf } from '../graphql/input-rules.ts';
 import type { GraphqlServer, Session } from '../graphql/yoga.ts';
 import { Secret } from '../lib/secret.ts';

@@ -71,17 +71,16 @@ export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Ke
   /** One try; null where the config that it was to be laid over is not the stored one any more. */
   async function tryUpdate(viewer: Viewer, input: UpdateChannelInput): Promise<Channel | null> {
     const seen = await find(viewer, input.id);
-    const { config, ...given } = readUpdate(input);
-    const stored = config === undefined ? null : await prepareConfig(http, config, { type: seen.type, config: openConfig(keyring, seen) }, clock.now());
+    const { config: given, ...status } = readUpdate(input);
+    const stored = given === undefined ? null : await prepareConfig(http, given, { type: seen.type, config: openConfig(keyring, seen) }, clock.now());
     return await change(viewer, seen, async (tx, after, before) => {
       if (stored !== null && before.version !== seen.version) return null;
-      const { name, isActive, disabledReason } = { ...before, ...given };
+      const { name, isActive, disabledReason } = { ...before, ...status };
       if (before.isActive && !isActive) after.deliveries(await cancelForChannel(sqlOf(tx), jobs, before.id, 'CHANNEL_OFF', clock.now()));
       const isSwitchedOn = isActive && !before.isActive;
-      const health = isSwitchedOn ? HEALTHY : stored === null ? {} : REACHABLE;
-      await tx.channelHealth.updateMany({ where: { channelId: before.id }, data: health });
-      const sealed = stored === null ? {} : { ...sealConfig(keyring, before.id, stored), version: before.version + 1 };
-      const row = { name, isActive, disabledReason: isSwitchedOn ? null : disabledReason, ...sealed, updatedAt: new Date(clock.now()) };
+      const config = stored === null ? {} : { ...sealConfig(keyring, before.id, stored), version: before.version + 1 };
+      const row = { name, isActive, disabledReason: isSwitchedOn ? null : disabledReason, ...config, updatedAt: new Date(clock.now()) };
+      await resetHealth(tx, before.id, { isSwitchedOn, isConfigured: stored !== null });
       return await tx.channel.update({ where: { id: before.id }, data: row });
     });
   }
@@ -138,6 +137,10 @@ function readUpdate(input: UpdateChannelInput): { name?: string; isActive?: bool
   const config = problems.given('config', input.config, accept<ConfigInput>);
   problems.throwIfAny();
   return { ...(name === undefined ? {} : { name }), ...(isActive === undefined ? {} : { isActive }), ...(config === undefined ? {} : { config }) };
+}
+
+async function resetHealth(tx: Tx, channelId: string, { isSwitchedOn, isConfigured }: { isSwitchedOn: boolean; isConfigured: boolean }): Promise<void> {
+  if (isSwitchedOn || isConfigured) await tx.channelHealth.updateMany({ where: { channelId }, data: isSwitchedOn ? HEALTHY : REACHABLE });
 }
 
 async function projectsPointingTo(tx: Tx, channelId: string): Promise<string[]> {

@@ -45,25 +45,24 @@ export function filtersOf(row: StoredFilters): StoredFilters {
 export function mergeFilters(before: StoredFilters, input: FiltersInput | null | undefined, problems: Problems): StoredFilters {
   if (input === undefined) return before;
   if (input === null) return NO_FILTERS;
-  const given: FiltersInput = input;
 
-  function merged<Name extends keyof StoredFilters>(
+  function merged<Name extends keyof StoredFilters, T>(
     name: Name,
-    check: (value: NonNullable<FiltersInput[Name]>) => Checked<StoredFilters[Name]>,
+    given: T | null | undefined,
+    check: (value: T) => Checked<StoredFilters[Name]>,
   ): StoredFilters[Name] {
-    const value = given[name];
-    if (value === undefined) return before[name];
-    return value === null ? NO_FILTERS[name] : (problems.take(`filters.${name}`, check(value)) ?? before[name]);
+    if (given === undefined) return before[name];
+    return given === null ? NO_FILTERS[name] : (problems.take(`filters.${name}`, check(given)) ?? before[name]);
   }
 
   const filters: StoredFilters = {
-    priorityMin: merged('priorityMin', checkPriority),
-    priorityMax: merged('priorityMax', checkPriority),
-    taskNamePattern: merged('taskNamePattern', checkPattern),
-    queue: merged('queue', checkQueue),
-    cooldownSeconds: merged('cooldownSeconds', checkCooldown),
-    cooldownBy: merged('cooldownBy', checkCooldownBy),
-    mutedUntil: merged('mutedUntil', checkMutedUntil),
+    priorityMin: merged('priorityMin', input.priorityMin, checkPriority),
+    priorityMax: merged('priorityMax', input.priorityMax, checkPriority),
+    taskNamePattern: merged('taskNamePattern', input.taskNamePattern, checkPattern),
+    queue: merged('queue', input.queue, checkQueue),
+    cooldownSeconds: merged('cooldownSeconds', input.cooldownSeconds, checkCooldown),
+    cooldownBy: merged('cooldownBy', input.cooldownBy, checkCooldownBy),
+    mutedUntil: merged('mutedUntil', input.mutedUntil, checkMutedUntil),
   };
   if (filters.priorityMin !== null && filters.priorityMax !== null && filters.priorityMin > filters.priorityMax) {
     problems.add('filters.priorityMin', 'must not be greater than priorityMax');

@@ -5,7 +5,7 @@ import { createAccess, requireGeneral, requireInProject, requireUser } from '../
 import { visibleChannels, visibleDefaults, visibleProjects, visibleSubscriptions, visibleTokens, visibleUsers } from '../../src/service/visible.ts';
 import { agentOf, freshName, insertProject, insertUser, openBench, refusalOf } from './support.ts';
 
-const bench = openBench();
+const bench = openBench('NO_JOBS');
 type User = Viewer & { kind: 'user' };
 const config = { webhook: { url: 'https://receiver.example/' } };
 

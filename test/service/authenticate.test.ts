@@ -3,7 +3,7 @@ import type { Database } from '../../src/db/database.ts';
 import { type Authenticator, createAuthenticator } from '../../src/service/authenticate.ts';
 import { insertProject, insertUser, openBench } from './support.ts';
 
-const bench = openBench();
+const bench = openBench('NO_JOBS');
 let authenticator: Authenticator;
 let queries: string[] = [];
 const errors: unknown[] = [];

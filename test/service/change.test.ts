@@ -4,7 +4,7 @@ import { uuidv7 } from '../../src/lib/id.ts';
 import { createChanges, orTaken } from '../../src/service/change.ts';
 import { insertProject, insertUser, openBench, refusalOf, rulesVersion } from './support.ts';
 
-const bench = openBench();
+const bench = openBench('NO_JOBS');
 const NOTHING = (): Promise<void> => Promise.resolve();
 
 describe('wake-ups', () => {

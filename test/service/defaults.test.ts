@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { uuidv7 } from '../../src/lib/id.ts';
 import { agentOf, freshName, insertProject, insertUser, openBench, refusalOf } from './support.ts';
 
-const bench = openBench();
+const bench = openBench('NO_JOBS');
 const config = { webhook: { url: 'https://receiver.example/' } };
 
 describe('default subscriptions', () => {

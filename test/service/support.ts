@@ -40,8 +40,11 @@ export interface Bench extends Users, Projects, Members, Tokens, Channels, Subsc
   root: Viewer & { kind: 'user' };
 }
 
-/** All services over a database of this file's own, an instance admin in it, and wake-ups counted anew for each test. Its members are set once tests run. */
-export function openBench(): Bench {
+/**
+ * All services over a database of this file's own, an instance admin in it, and wake-ups counted anew for each test. Its members are set once tests run.
+ * Where no delivery waits for anything, NO_JOBS spares the seconds that pg-boss takes to start.
+ */
+export function openBench(queue: 'JOBS' | 'NO_JOBS' = 'JOBS'): Bench {
   const bench = {} as Bench;
   let close: () => Promise<void>;
 
@@ -51,7 +54,7 @@ export function openBench(): Bench {
       throw error;
     };
     const db = database.url === null ? openPglite(database.pglite) : openPostgres(database.url, 8, fail);
-    const jobs = await startJobs('pool' in db ? { pool: db.pool } : { pglite: db.pglite }, db.sql, fail);
+    const jobs = queue === 'NO_JOBS' ? NO_JOBS : await startJobs('pool' in db ? { pool: db.pool } : { pglite: db.pglite }, db.sql, fail);
     const clock = createManualClock();
     const wakeups = recordWakeups();
     const keyring = createKeyring([{ id: 'k1', key: randomBytes(32) }]);
@@ -172,6 +175,17 @@ export async function insertItem({ db }: Bench, userId: string, projectId: strin
 export async function rulesVersion({ db }: Bench, projectId: string): Promise<number> {
   return Number((await db.prisma.project.findUniqueOrThrow({ where: { id: projectId } })).rulesVersion);
 }
+
+const refuse = (): Promise<never> => Promise.reject(new Error('this test has no jobs'));
+const NO_JOBS: Jobs = {
+  add: refuse,
+  finish: refuse,
+  drop: (_, jobIds) => (jobIds.length === 0 ? Promise.resolve() : refuse()),
+  claim: refuse,
+  releaseAll: refuse,
+  schedule: refuse,
+  stop: () => Promise.resolve(),
+};
 
 function recordWakeups(): RecordedWakeups {
   const listeners = new Set<Partial<WakeupListener>>();

@@ -3,7 +3,7 @@ import { hashToken } from '../../src/domain/token.ts';
 import { uuidv7 } from '../../src/lib/id.ts';
 import { agentOf, insertProject, insertUser, openBench, refusalOf } from './support.ts';
 
-const bench = openBench();
+const bench = openBench('NO_JOBS');
 
 describe('createToken', () => {
   test('gives the text once, in a form that cannot be printed, and stores its hash alone', async () => {

@@ -1,7 +1,7 @@
 import type { ChannelKind } from '../../channels/channel.ts';
 import { viewOf } from '../../channels/config.ts';
-import { type FieldInfo, fieldInfos } from '../../channels/field-info.ts';
 import type { FieldKind } from '../../channels/field.ts';
+import { type FieldInfo, fieldInfos } from '../../channels/field-info.ts';
 import { CHANNELS } from '../../channels/registry.ts';
 import { builder } from '../builder.ts';
 
@@ -32,7 +32,9 @@ interface HeaderShape {
   name: string;
   value: string;
 }
-const HttpHeader = builder.objectRef<HeaderShape>('HttpHeader').implement({ fields: (t) => ({ name: t.exposeString('name'), value: t.exposeString('value') }) });
+const HttpHeader = builder
+  .objectRef<HeaderShape>('HttpHeader')
+  .implement({ fields: (t) => ({ name: t.exposeString('name'), value: t.exposeString('value') }) });
 const HttpHeaderInput = builder.inputType('HttpHeaderInput', {
   fields: (t) => ({ name: t.string({ required: true }), value: t.string({ required: true }) }),
 });

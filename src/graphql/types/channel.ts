@@ -119,8 +119,7 @@ builder.mutationFields((t) => ({
   updateChannel: t.field({
     type: UpdateChannelPayload,
     args: { input: t.arg({ type: UpdateChannelInput, required: true }) },
-    resolve: (_root, { input }, context) =>
-      context.api.channels.updateChannel(viewerOf(context), { ...given(input), id: readId('Channel', input.id, 'id') }),
+    resolve: (_root, { input }, context) => context.api.channels.updateChannel(viewerOf(context), { ...given(input), id: readId('Channel', input.id, 'id') }),
   }),
   deleteChannel: t.field({
     type: DeleteChannelPayload,

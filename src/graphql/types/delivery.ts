@@ -59,7 +59,11 @@ export const DeliveryType = builder.objectRef<Delivery>('Delivery').implement({
     status: t.field({ type: DeliveryStatusEnum, resolve: ({ status }) => status as DeliveryStatus }),
     statusCode: t.exposeInt('statusCode', { nullable: true, description: 'HTTP status, or SMTP reply code.' }),
     reason: t.exposeString('reason', { nullable: true, description: 'One word of a closed list: why it is not delivered.' }),
-    error: t.string({ nullable: true, description: 'Sanitized: no secret of the channel, no resolved address.', resolve: ownersOnly((delivery) => delivery.error) }),
+    error: t.string({
+      nullable: true,
+      description: 'Sanitized: no secret of the channel, no resolved address.',
+      resolve: ownersOnly((delivery) => delivery.error),
+    }),
     responseBody: t.string({ nullable: true, resolve: ownersOnly((delivery) => delivery.responseBody) }),
     attemptCount: t.exposeInt('attemptCount'),
     nextAttemptAt: t.expose('nextAttemptAt', { type: 'DateTime', nullable: true }),

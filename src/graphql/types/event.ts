@@ -1,9 +1,9 @@
 import { indexedIssues, readEvents } from '../../domain/event.ts';
-import { badInput } from '../../lib/error.ts';
-import type { NotificationSubscription } from '../../generated/prisma/client.ts';
 import type { MatchReason } from '../../domain/subscription.ts';
-import { type PublishResult } from '../../pipeline/publish.ts';
+import type { NotificationSubscription } from '../../generated/prisma/client.ts';
+import { badInput } from '../../lib/error.ts';
 import { previewMatch } from '../../pipeline/preview.ts';
+import type { PublishResult } from '../../pipeline/publish.ts';
 import { requireInProject } from '../../service/access.ts';
 import { builder } from '../builder.ts';
 import { viewerOf } from '../context.ts';
@@ -91,7 +91,8 @@ builder.queryField('previewMatch', (t) =>
       await requireInProject(api.db.prisma, viewerOf(context), 'match.preview', projectId, 'projectId');
       const batch = readEvents([args.event], api.clock.now());
       const [event] = batch.ok ? batch.events : [];
-      if (!batch.ok || event === undefined) throw badInput((batch.ok ? batch.rejected : batch.issues).map(({ path, message }) => ({ path: `event.${path}`, message })));
+      if (!batch.ok || event === undefined)
+        throw badInput((batch.ok ? batch.rejected : batch.issues).map(({ path, message }) => ({ path: `event.${path}`, message })));
       const previews = await previewMatch({ db: api.db, now: api.clock.now }, projectId, event);
       const visible = await Promise.all(previews.map(async (preview) => ({ ...preview, subscription: await load.subscription(preview.subscription.id) })));
       return visible.flatMap(({ subscription, reason, detail }) => (subscription === null ? [] : [{ subscription, reason, detail }]));

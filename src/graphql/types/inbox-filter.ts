@@ -1,7 +1,6 @@
 import type { InboxFilter } from '../../domain/inbox.ts';
-import { badInput } from '../../lib/error.ts';
+import { badInput, notFound } from '../../lib/error.ts';
 import { keyOf, splitInboxItemKey } from '../../lib/global-id.ts';
-import { notFound } from '../../lib/error.ts';
 import type { InboxSelection } from '../../pipeline/change-inbox.ts';
 import type { Api } from '../api.ts';
 import { builder } from '../builder.ts';

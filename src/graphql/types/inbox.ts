@@ -35,7 +35,10 @@ const InboxPayload = builder.objectRef<InboxChanged & { userId: string }>('Inbox
     items: t.field({
       type: [InboxItemType],
       resolve: async ({ userId, seqs }, _args, { api }) => {
-        const items = await loadItems(api.db.sql, seqs.map((seq) => ({ userId, seq })));
+        const items = await loadItems(
+          api.db.sql,
+          seqs.map((seq) => ({ userId, seq })),
+        );
         return items.sort((a, b) => b.seq - a.seq);
       },
     }),
@@ -49,7 +52,10 @@ async function change(operation: InboxOperation, input: typeof InboxSelectionInp
   return { ...changed, userId };
 }
 
-const OPERATIONS = { markSeen: 'SEEN', markRead: 'READ', markUnread: 'UNREAD', archive: 'ARCHIVE', unarchive: 'UNARCHIVE' } as const satisfies Record<string, InboxOperation>;
+const OPERATIONS = { markSeen: 'SEEN', markRead: 'READ', markUnread: 'UNREAD', archive: 'ARCHIVE', unarchive: 'UNARCHIVE' } as const satisfies Record<
+  string,
+  InboxOperation
+>;
 
 for (const [name, operation] of Object.entries(OPERATIONS)) {
   builder.mutationField(name, (t) =>

@@ -1,5 +1,5 @@
-import { decodeGlobalId, globalId, type NodeType } from '../../lib/global-id.ts';
 import { badInput } from '../../lib/error.ts';
+import { decodeGlobalId, globalId, type NodeType } from '../../lib/global-id.ts';
 import { builder } from '../builder.ts';
 import type { Context } from '../context.ts';
 

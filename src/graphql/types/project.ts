@@ -1,5 +1,6 @@
 import type { Project } from '../../generated/prisma/client.ts';
 import { enforce, requireGeneral } from '../../service/access.ts';
+import { visibleProjects } from '../../service/visible.ts';
 import { builder } from '../builder.ts';
 import { byId, ID_CURSOR, readPage, toConnection } from '../connection.ts';
 import { accessOf, type Context, userOf, viewerOf } from '../context.ts';
@@ -10,7 +11,6 @@ import { nodeQuery } from '../page-query.ts';
 import { deletedPayload } from '../payload.ts';
 import { defineNode, idOf, NodeInterface } from './node.ts';
 import { ViewerType } from './viewer.ts';
-import { visibleProjects } from '../../service/visible.ts';
 
 export const ProjectType = builder.prismaObject('Project', {
   interfaces: [NodeInterface],
@@ -68,7 +68,8 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'Null where it does not exist or the viewer may not know of it.',
     args: { slug: t.arg.string({ required: true }) },
-    resolve: (query, _root, { slug }, context) => context.api.db.prisma.project.findFirst({ ...query, where: { AND: [{ slug }, visibleProjects(userOf(context))] } }),
+    resolve: (query, _root, { slug }, context) =>
+      context.api.db.prisma.project.findFirst({ ...query, where: { AND: [{ slug }, visibleProjects(userOf(context))] } }),
   }),
   projects: t.connection(
     {
@@ -116,14 +117,12 @@ builder.mutationFields((t) => ({
   updateProject: t.field({
     type: UpdateProjectPayload,
     args: { input: t.arg({ type: UpdateProjectInput, required: true }) },
-    resolve: (_root, { input }, context) =>
-      context.api.projects.updateProject(viewerOf(context), { ...given(input), id: readId('Project', input.id, 'id') }),
+    resolve: (_root, { input }, context) => context.api.projects.updateProject(viewerOf(context), { ...given(input), id: readId('Project', input.id, 'id') }),
   }),
   deleteProject: t.field({
     type: DeleteProjectPayload,
     description: 'Needs the slug again, so that nobody does it by accident.',
     args: { input: t.arg({ type: DeleteProjectInput, required: true }) },
-    resolve: (_root, { input }, context) =>
-      context.api.projects.deleteProject(viewerOf(context), { slug: input.slug, id: readId('Project', input.id, 'id') }),
+    resolve: (_root, { input }, context) => context.api.projects.deleteProject(viewerOf(context), { slug: input.slug, id: readId('Project', input.id, 'id') }),
   }),
 }));

@@ -1,5 +1,5 @@
-import type { Trigger } from '../../domain/trigger.ts';
 import type { GraphQLResolveInfo } from 'graphql';
+import type { Trigger } from '../../domain/trigger.ts';
 import type { NotificationSubscription, Prisma } from '../../generated/prisma/client.ts';
 import { badInput } from '../../lib/error.ts';
 import { builder } from '../builder.ts';

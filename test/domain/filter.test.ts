@@ -1,0 +1,164 @@
+import { describe, expect, test } from 'vitest';
+import type { AcceptedEvent } from '../../src/domain/event.ts';
+import { checkFilters, cooldownKey, type FiltersInput, firstMiss } from '../../src/domain/filter.ts';
+import { MATCH_REASONS, type MatchReason, type MatchSubscription } from '../../src/domain/subscription.ts';
+
+const NOW_MS = Date.UTC(2026, 10, 24, 12);
+
+function subscription(given: Partial<MatchSubscription> = {}): MatchSubscription {
+  return {
+    id: 's1',
+    projectId: 'p1',
+    userId: 'u1',
+    isMember: true,
+    trigger: 'task.failed',
+    isActive: true,
+    inApp: true,
+    isDefaultCopy: false,
+    channels: [],
+    priorityMin: null,
+    priorityMax: null,
+    taskNamePattern: null,
+    queue: null,
+    cooldownSeconds: 0,
+    cooldownBy: 'SUBSCRIPTION',
+    mutedUntil: null,
+    ...given,
+  };
+}
+
+function event(given: Partial<AcceptedEvent> = {}): AcceptedEvent {
+  return {
+    id: 'e1',
+    trigger: 'task.failed',
+    occurredAt: null,
+    taskId: 't1',
+    taskName: 'billing.run',
+    queue: 'default',
+    engine: null,
+    priority: 5,
+    state: null,
+    agent: 'worker-3',
+    runtimeMs: null,
+    exception: null,
+    traceback: null,
+    data: null,
+    ...given,
+  };
+}
+
+/** For each reason, in the spec's order, what makes a subscription miss `event()` for it. */
+const MISSES: readonly [MatchReason, Partial<MatchSubscription>][] = [
+  ['INACTIVE', { isActive: false }],
+  ['MUTED', { mutedUntil: NOW_MS + 1 }],
+  ['NOT_MEMBER', { isMember: false }],
+  ['PRIORITY', { priorityMin: 6 }],
+  ['TASK_NAME', { taskNamePattern: 'mail.*' }],
+  ['QUEUE', { queue: 'other' }],
+];
+
+test('the reasons come in the order of the closed list, COOLDOWN apart, which the database decides', () => {
+  expect(['FIRES', ...MISSES.map(([reason]) => reason), 'COOLDOWN']).toEqual(MATCH_REASONS);
+});
+
+test.each(MISSES)('%s alone is told', (reason, given) => {
+  expect(firstMiss(subscription(given), event(), NOW_MS)).toBe(reason);
+});
+
+test.each(MISSES.map(([reason], index) => [reason, index] as const))('%s is told before all that come after it', (reason, index) => {
+  const all = Object.assign({}, ...MISSES.slice(index).map(([, given]) => given)) as Partial<MatchSubscription>;
+  expect(firstMiss(subscription(all), event(), NOW_MS)).toBe(reason);
+});
+
+test('a cooldown never makes a miss here', () => {
+  expect(firstMiss(subscription({ cooldownSeconds: 86_400 }), event(), NOW_MS)).toBe('FIRES');
+});
+
+test.each<[string, Partial<MatchSubscription>, Partial<AcceptedEvent>, MatchReason]>([
+  ['no filter at all', {}, {}, 'FIRES'],
+  ['no filter, and an event that has nothing', {}, { priority: null, taskName: null, queue: null }, 'FIRES'],
+  ['muted until this very moment', { mutedUntil: NOW_MS }, {}, 'FIRES'],
+  ['muted until long ago', { mutedUntil: 0 }, {}, 'FIRES'],
+  ['the lowest priority taken', { priorityMin: 5 }, {}, 'FIRES'],
+  ['the highest priority taken', { priorityMax: 5 }, {}, 'FIRES'],
+  ['the only priority taken', { priorityMin: 5, priorityMax: 5 }, {}, 'FIRES'],
+  ['one below the lowest', { priorityMin: 5 }, { priority: 4 }, 'PRIORITY'],
+  ['one above the highest', { priorityMax: 5 }, { priority: 6 }, 'PRIORITY'],
+  ['a bound of zero', { priorityMin: 0 }, { priority: -1 }, 'PRIORITY'],
+  ['a priority of zero', { priorityMin: 0, priorityMax: 0 }, { priority: 0 }, 'FIRES'],
+  ['no priority, and a lowest', { priorityMin: -100 }, { priority: null }, 'PRIORITY'],
+  ['no priority, and a highest', { priorityMax: 100 }, { priority: null }, 'PRIORITY'],
+  ['a pattern that matches', { taskNamePattern: 'billing.*' }, {}, 'FIRES'],
+  ['a pattern that matches in another case', { taskNamePattern: 'Billing.*' }, {}, 'TASK_NAME'],
+  ['a pattern that matches a part', { taskNamePattern: 'billing' }, {}, 'TASK_NAME'],
+  ['no task name, and a pattern that takes all', { taskNamePattern: '*' }, { taskName: null }, 'TASK_NAME'],
+  ['an empty task name, and a pattern that takes all', { taskNamePattern: '*' }, { taskName: '' }, 'FIRES'],
+  ['the queue', { queue: 'default' }, {}, 'FIRES'],
+  ['the queue in another case', { queue: 'Default' }, {}, 'QUEUE'],
+  ['a queue is no pattern', { queue: '*' }, {}, 'QUEUE'],
+  ['no queue', { queue: 'default' }, { queue: null }, 'QUEUE'],
+])('%s', (_what, given, happened, expected) => {
+  expect(firstMiss(subscription(given), event(happened), NOW_MS)).toBe(expected);
+});
+
+test.each([
+  ['SUBSCRIPTION', {}, ''],
+  ['TASK_NAME', {}, 'billing.run'],
+  ['TASK_NAME', { taskName: null }, ''],
+  ['AGENT', {}, 'worker-3'],
+  ['AGENT', { agent: null }, ''],
+] as const)('a cooldown by %s of an event with %o counts under %j', (cooldownBy, happened, expected) => {
+  expect(cooldownKey(subscription({ cooldownBy }), event(happened))).toBe(expected);
+});
+
+describe('filters that are to be saved', () => {
+  test.each<[string, FiltersInput]>([
+    ['none', {}],
+    ['all null', { priorityMin: null, priorityMax: null, taskNamePattern: null, queue: null, mutedUntil: null }],
+    ['equal bounds', { priorityMin: 3, priorityMax: 3 }],
+    ['bounds at the ends of 32 bits', { priorityMin: -(2 ** 31), priorityMax: 2 ** 31 - 1 }],
+    ['a pattern of 200 characters', { taskNamePattern: 'x'.repeat(200) }],
+    ['a pattern of 200 characters in 400 units', { taskNamePattern: '😀'.repeat(200) }],
+    ['a pattern that is no valid set', { taskNamePattern: '[z-a]' }],
+    ['a queue of 200 bytes', { queue: 'x'.repeat(200) }],
+    ['the shortest cooldown', { cooldownSeconds: 0 }],
+    ['the longest cooldown', { cooldownSeconds: 86_400 }],
+    ['a cooldown by agent', { cooldownBy: 'AGENT' }],
+    ['muted until long ago', { mutedUntil: 0 }],
+    ['muted for ever', { mutedUntil: Date.UTC(9999, 11, 31, 23, 59, 59, 999) }],
+  ])('%s are right', (_what, input) => {
+    expect(checkFilters(input)).toEqual([]);
+  });
+
+  test.each<[string, FiltersInput, string]>([
+    ['bounds the wrong way round', { priorityMin: 4, priorityMax: 3 }, 'filters.priorityMin'],
+    ['a bound that is no integer', { priorityMin: 1.5 }, 'filters.priorityMin'],
+    ['a bound beyond 32 bits', { priorityMax: 2 ** 31 }, 'filters.priorityMax'],
+    ['a pattern of 201 characters', { taskNamePattern: 'x'.repeat(201) }, 'filters.taskNamePattern'],
+    ['a pattern of 201 characters in 402 units', { taskNamePattern: '😀'.repeat(201) }, 'filters.taskNamePattern'],
+    ['an empty pattern, which would never fire', { taskNamePattern: '' }, 'filters.taskNamePattern'],
+    ['a pattern with NUL', { taskNamePattern: 'a\0' }, 'filters.taskNamePattern'],
+    ['a pattern with half a character', { taskNamePattern: 'a\ud83d' }, 'filters.taskNamePattern'],
+    ['a queue of 201 bytes', { queue: `${'€'.repeat(66)}xxx` }, 'filters.queue'],
+    ['an empty queue', { queue: '' }, 'filters.queue'],
+    ['a queue with NUL', { queue: 'a\0' }, 'filters.queue'],
+    ['a negative cooldown', { cooldownSeconds: -1 }, 'filters.cooldownSeconds'],
+    ['a cooldown of more than a day', { cooldownSeconds: 86_401 }, 'filters.cooldownSeconds'],
+    ['a broken cooldown', { cooldownSeconds: 0.5 }, 'filters.cooldownSeconds'],
+    ['a mute without end that no date can name', { mutedUntil: Number.POSITIVE_INFINITY }, 'filters.mutedUntil'],
+    ['a mute beyond the year 9999', { mutedUntil: Date.UTC(10_000, 0, 1) }, 'filters.mutedUntil'],
+  ])('%s are refused, at their path', (_what, input, path) => {
+    expect(checkFilters(input).map((issue) => issue.path)).toEqual([path]);
+  });
+
+  test('a cooldownBy of another name is refused', () => {
+    const input = JSON.parse('{"cooldownBy":"QUEUE"}') as FiltersInput;
+    expect(checkFilters(input).map(({ path }) => path)).toEqual(['filters.cooldownBy']);
+  });
+
+  test('every problem is told, without any value', () => {
+    const issues = checkFilters({ priorityMin: 2, priorityMax: 1, taskNamePattern: 'secret'.repeat(50), queue: 'secret\0', cooldownSeconds: -1 });
+    expect(issues.map(({ path }) => path)).toEqual(['filters.priorityMin', 'filters.taskNamePattern', 'filters.queue', 'filters.cooldownSeconds']);
+    expect(JSON.stringify(issues)).not.toContain('secret');
+  });
+});
