@@ -155,16 +155,21 @@ function embeddedAdmin({ database, dataDir }: Config): { email: string; token: S
   return { email: EMBEDDED_ADMIN_EMAIL, token };
 }
 
+/** From 0 to 1, for jitter. */
+function random(): number {
+  return randomBytes(4).readUInt32BE() / 2 ** 32;
+}
+
 /** Sends what is due (unless DISPATCH=hold), and looks after the queue once a minute. */
 async function startSending({ config, clock, log, db, wakeups, jobs, http, keyring, onError }: Base, stack: AsyncDisposableStack): Promise<void> {
-  const { now } = clock;
+  const now = (): number => clock.now();
   await jobs.schedule('sweep', '* * * * *', async () => {
     const { repaired } = await sweep({ db, jobs, wakeups, newId: uuidv7 });
     if (repaired > 0) log.warn({ repaired }, 'queued deliveries had no job');
   });
   if (config.dispatch === 'hold') return;
   const attempt = createAttempt({ send: createSend({ http, clock, version: packageJson.version }), keyring });
-  const settling = { db, jobs, wakeups, now, newId: uuidv7, random: Math.random };
+  const settling = { db, jobs, wakeups, now, newId: uuidv7, random };
   const dispatcher = createDispatcher({ ...settling, clock, concurrency: config.outboundConcurrency, attempt, onError });
   dispatcher.start();
   stack.defer(() => dispatcher.stop());
@@ -174,7 +179,7 @@ async function startSending({ config, clock, log, db, wakeups, jobs, http, keyri
 function createApi(base: Base, stack: AsyncDisposableStack, feedCursors: FeedCursors): Api {
   const { config, clock, db, wakeups, jobs, http, keyring, onError } = base;
   const { publicUrl } = config;
-  const { now } = clock;
+  const now = (): number => clock.now();
   const fired = createFiredLog({ sql: db.sql, clock, onError });
   stack.defer(() => fired.close());
   const recording = {
@@ -185,7 +190,7 @@ function createApi(base: Base, stack: AsyncDisposableStack, feedCursors: FeedCur
     history: config.eventHistory,
     publicUrl,
   };
-  const publisher = createPublisher({ ...recording, now, newId: uuidv7, wakeups, onFired: fired.note });
+  const publisher = createPublisher({ ...recording, now, newId: uuidv7, wakeups, onFired: (ids) => fired.note(ids) });
   stack.defer(() => publisher.close());
   const inboxFeed = createInboxFeed({ db, wakeups, clock, onError });
   const deliveryFeed = createDeliveryFeed({ wakeups });

@@ -106,8 +106,9 @@ function togetherProblems(given: Readonly<Record<string, unknown>>): string[] {
   const has = (name: string): boolean => Object.hasOwn(given, name);
   const problems: string[] = [];
   if (has('DATABASE_URL') && !has('SECRET_KEYS')) problems.push('SECRET_KEYS must be set with DATABASE_URL: id:base64 of 32 random bytes');
-  if (!has('DATABASE_URL') && has('ROLE') && given['ROLE'] !== 'all')
+  if (!has('DATABASE_URL') && (given['ROLE'] === 'api' || given['ROLE'] === 'worker')) {
     problems.push('ROLE must be all without DATABASE_URL: the embedded database serves one process');
+  }
   if (has('BOOTSTRAP_ADMIN_EMAIL') !== has('BOOTSTRAP_ADMIN_TOKEN')) problems.push('BOOTSTRAP_ADMIN_EMAIL and BOOTSTRAP_ADMIN_TOKEN must be set together');
   return problems;
 }

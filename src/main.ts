@@ -39,15 +39,19 @@ function nextSignal(): Promise<void> {
 }
 
 function announce(config: Config, { url, firstAdmin }: App): void {
-  console.log(`Tocsin listens on ${url} (GraphQL at ${url}/graphql)`);
+  print(`Tocsin listens on ${url} (GraphQL at ${url}/graphql)`);
   if (firstAdmin === null) return;
   const { email, token } = firstAdmin;
   if (token === null) {
-    console.log(`The first admin is ${email}, with the token of BOOTSTRAP_ADMIN_TOKEN`);
+    print(`The first admin is ${email}, with the token of BOOTSTRAP_ADMIN_TOKEN`);
     return;
   }
-  console.log(`The first admin is ${email}; the token is in ${dataFile(config.dataDir, ADMIN_TOKEN_FILE)}`);
-  if (process.stdout.isTTY) console.log(`Authorization: Bearer ${token.reveal()}`);
+  print(`The first admin is ${email}; the token is in ${dataFile(config.dataDir, ADMIN_TOKEN_FILE)}`);
+  if (process.stdout.isTTY) print(`Authorization: Bearer ${token.reveal()}`);
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 async function stop(app: App, log: Log): Promise<void> {
@@ -60,7 +64,7 @@ async function stop(app: App, log: Log): Promise<void> {
 }
 
 function fail(what: string, details: readonly string[]): never {
-  console.error(details.length === 0 ? `tocsin: ${what}` : `tocsin: ${what}: ${details.join('; ')}`);
+  process.stderr.write(details.length === 0 ? `tocsin: ${what}\n` : `tocsin: ${what}: ${details.join('; ')}\n`);
   process.exit(1);
 }
 

@@ -88,7 +88,10 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 export const ID_CURSOR: CursorCodec<string> = prefixed('id:', { write: (id) => id, read: (text) => (UUID.test(text) ? text : null) });
 
 /** Inbox items by their number. */
-export const SEQ_CURSOR: CursorCodec<number> = prefixed('seq:', { write: String, read: (text) => (/^[1-9]\d{0,14}$/.test(text) ? Number(text) : null) });
+export const SEQ_CURSOR: CursorCodec<number> = prefixed<number>('seq:', {
+  write: String,
+  read: (text) => (/^[1-9]\d{0,14}$/.test(text) ? Number(text) : null),
+});
 
 export interface JoinedKey {
   joinedAtMs: number;

@@ -9,7 +9,7 @@ export function triggerName(trigger: Trigger): string {
 }
 
 export const TriggerEnum = builder.enumType('Trigger', {
-  values: Object.fromEntries(TRIGGERS.map((trigger) => [triggerName(trigger), { value: trigger }])) as Record<string, { value: Trigger }>,
+  values: Object.fromEntries(TRIGGERS.map((trigger) => [triggerName(trigger), { value: trigger }])),
 });
 
 export const RoleEnum = builder.enumType('Role', { values: ['MEMBER', 'ADMIN'] });
@@ -40,10 +40,7 @@ const KIND_DESCRIPTIONS: Record<InboxItemKind, string> = {
 };
 
 export const InboxItemKindEnum = builder.enumType('InboxItemKind', {
-  values: Object.fromEntries(INBOX_ITEM_KINDS.map((kind) => [kind, { value: kind, description: KIND_DESCRIPTIONS[kind] }])) as Record<
-    string,
-    { value: InboxItemKind; description: string }
-  >,
+  values: Object.fromEntries(INBOX_ITEM_KINDS.map((kind) => [kind, { value: kind, description: KIND_DESCRIPTIONS[kind] }])),
 });
 
 export const InboxReasonEnum = builder.enumType('InboxReason', { values: INBOX_REASONS });

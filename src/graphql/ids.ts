@@ -21,11 +21,11 @@ export function readId(type: NodeType, id: string, path: string): string {
 }
 
 /** The same for an id that may be left out, or null. */
-export function readOptionalId<Absent extends null | undefined>(type: NodeType, id: string | Absent, path: string): string | Absent {
-  return id === null || id === undefined ? (id as Absent) : readId(type, id, path);
+export function readOptionalId(type: NodeType, id: string | null | undefined, path: string): string | null | undefined {
+  return id === null || id === undefined ? id : readId(type, id, path);
 }
 
 /** The same for a list of ids, which may be left out: problems are at `<path>.<index>`. */
-export function readIds<Absent extends null | undefined>(type: NodeType, ids: readonly string[] | Absent, path: string): string[] | Absent {
-  return ids === null || ids === undefined ? (ids as Absent) : ids.map((id, index) => readId(type, id, `${path}.${String(index)}`));
+export function readIds(type: NodeType, ids: readonly string[] | null | undefined, path: string): string[] | null | undefined {
+  return ids === null || ids === undefined ? ids : ids.map((id, index) => readId(type, id, `${path}.${String(index)}`));
 }

@@ -49,7 +49,7 @@ export function viewOfJson(value: unknown): InputView {
     kind: kindOf(value),
     items: () => (value as unknown[]).map(viewOfJson),
     fields: () => Object.entries(value as Record<string, unknown>).map(([name, field]) => [name, viewOfJson(field)]),
-    parse: (type) => type.parseValue(value),
+    parse: (type): unknown => type.parseValue(value),
   };
 }
 
@@ -59,7 +59,7 @@ export function viewOfLiteral(node: ValueNode): InputView {
     kind: LITERAL_KINDS[node.kind],
     items: () => (node.kind === Kind.LIST ? node.values.map(viewOfLiteral) : []),
     fields: () => (node.kind === Kind.OBJECT ? node.fields.map((field) => [field.name.value, viewOfLiteral(field.value)]) : []),
-    parse: (type) => type.parseLiteral(node, undefined),
+    parse: (type): unknown => type.parseLiteral(node, undefined),
   };
 }
 

@@ -84,8 +84,10 @@ function createParts({ graphiql, log, onError }: FrontOptions, api: NonNullable<
   const websockets = createWebsockets({ protocol, log, messageBytesMax: BODY_BYTES_MAX });
   const ingest = createIngest({ publisher, clock, log, findProject: findProjectOf(api), bodyBytesMax: BODY_BYTES_MAX });
   return {
-    http: { graphql, authenticator, ingest, graphiql },
-    upgrade: websockets.upgrade,
+    http: { graphql: (req, res, arrival) => graphql.handle(req, res, arrival), authenticator, ingest, graphiql },
+    upgrade: (req, socket, head) => {
+      websockets.upgrade(req, socket, head);
+    },
     warmUp: () => warmUp(graphql),
     close: async () => {
       await websockets.close();

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Viewer } from '../domain/viewer.ts';
-import type { GraphqlServer } from '../graphql/yoga.ts';
+import type { Arrival } from '../graphql/yoga.ts';
 import { AppError } from '../lib/error.ts';
 import type { Authenticator } from '../service/authenticate.ts';
 import { viewerOfHeader } from './auth.ts';
@@ -13,7 +13,7 @@ type Route = (req: IncomingMessage, res: ServerResponse) => Promise<void> | void
 interface HttpDeps {
   /** Null where this process serves health routes only. */
   api: {
-    graphql: GraphqlServer;
+    graphql: (req: IncomingMessage, res: ServerResponse, arrival: Arrival) => Promise<void> | void;
     authenticator: Pick<Authenticator, 'authenticate'>;
     ingest: (req: IncomingMessage, res: ServerResponse, viewer: Viewer) => Promise<void>;
     graphiql: boolean;
@@ -57,7 +57,7 @@ function apiRoutes({ graphql, authenticator, ingest, graphiql }: NonNullable<Htt
   return {
     '/graphql': async (req, res) => {
       if (page !== null && asksForPage(req)) page(req, res);
-      else await graphql.handle(req, res, { session: { viewer: await viewerOfHeader(authenticator, req.headers.authorization) }, transport: 'http' });
+      else await graphql(req, res, { session: { viewer: await viewerOfHeader(authenticator, req.headers.authorization) }, transport: 'http' });
     },
     '/v1/events': async (req, res) => {
       if (req.method !== 'POST') {

@@ -1,5 +1,5 @@
-import type { FormattedExecutionResult, GraphQLError, GraphQLFormattedError } from 'graphql';
-import { makeServer, type Server } from 'graphql-ws';
+import type { DocumentNode, ExecutionArgs, FormattedExecutionResult, GraphQLError, GraphQLFormattedError, GraphQLSchema } from 'graphql';
+import { makeServer, type OperationResult, type Server } from 'graphql-ws';
 import { type LogInternal, operationError, toClientError } from '../graphql/errors.ts';
 import { operationOf } from '../graphql/input-rules.ts';
 import type { GraphqlServer, Session } from '../graphql/yoga.ts';
@@ -49,12 +49,12 @@ export function createProtocol({ graphql, authenticator, sessions, logInternal }
 
     onSubscribe: async ({ extra }, _id, params) => {
       try {
-        const enveloped = graphql.getEnveloped({ session: extra.session, transport: 'websocket', params });
+        const enveloped = graphql.getEnveloped({ session: extra.session, transport: 'websocket', params }) as Enveloped;
         const document = enveloped.parse(params.query);
         if (operationOf(document, params.operationName) === null) {
           return [operationError([{ path: '', message: 'the document has no operation of that name, or several and no name is given' }])];
         }
-        const errors: readonly GraphQLError[] = enveloped.validate(enveloped.schema, document);
+        const errors = enveloped.validate(enveloped.schema, document);
         if (errors.length > 0) return errors.map((error) => toClientError(error, logInternal));
         const { execute, subscribe } = enveloped;
         return {
@@ -79,7 +79,17 @@ export function createProtocol({ graphql, authenticator, sessions, logInternal }
   });
 }
 
-type Executors = Pick<ReturnType<GraphqlServer['getEnveloped']>, 'execute' | 'subscribe'>;
+type Executors = Pick<Enveloped, 'execute' | 'subscribe'>;
+
+/** Yoga's pipeline for one operation; its own type says nothing. */
+interface Enveloped {
+  schema: GraphQLSchema;
+  parse: (source: string) => DocumentNode;
+  validate: (schema: GraphQLSchema, document: DocumentNode) => readonly GraphQLError[];
+  contextFactory: () => Promise<unknown>;
+  execute: (args: ExecutionArgs) => OperationResult;
+  subscribe: (args: ExecutionArgs) => OperationResult;
+}
 
 /** An error without what is meant for the HTTP layer. */
 function publicError(error: GraphQLError): GraphQLFormattedError {

@@ -55,13 +55,13 @@ export function createWebsockets(deps: WebsocketDeps): Websockets {
     const closed = protocol.opened(
       {
         protocol: socket.protocol,
-        send: (data) => send(socket, String(data)),
+        send: (data) => send(socket, data),
         close: (code, reason) => {
           socket.close(code, reason);
         },
         onMessage: (handle) => {
-          socket.on('message', (data) => {
-            handle(String(data)).catch((error: unknown) => {
+          socket.on('message', (data: Buffer) => {
+            handle(data.toString('utf8')).catch((error: unknown) => {
               log.error({ err: error }, 'a websocket message failed');
               socket.close(CLOSE_INTERNAL, 'Internal server error');
             });

@@ -42,12 +42,12 @@ interface Known {
 
 /** Tells tokens apart, by their hashes; the same for HTTP and websocket. Forgets what it knows as soon as any right is taken away. */
 export function createAuthenticator({ db, wakeups, clock, onError }: AuthenticatorDeps): Authenticator {
-  let known = new Map<string, Known>();
+  const known = new Map<string, Known>();
   const usedAtMs = new Map<string, number>();
   const writes = new Set<Promise<void>>();
 
   function forget(): void {
-    known = new Map();
+    known.clear();
   }
   const unsubscribe = wakeups.subscribe({ access: forget, reconnected: forget });
 
@@ -56,13 +56,12 @@ export function createAuthenticator({ db, wakeups, clock, onError }: Authenticat
     const hit = known.get(key);
     if (hit !== undefined && clock.now() < hit.untilMs) return hit.viewer;
     if (known.size >= CACHE_TOKENS_MAX) forget();
-    const mine = known;
-    // A look-up that a revocation overtakes belongs to a cache that is thrown away. What is unknown, or failed, is not kept.
+    // Kept from its beginning, so that a revocation that overtakes it forgets it too. What is unknown, or failed, is not kept.
     const viewer = readViewer(db, hash);
-    mine.set(key, { viewer, untilMs: clock.now() + CACHE_MS });
+    known.set(key, { viewer, untilMs: clock.now() + CACHE_MS });
     viewer.then(
-      (found) => found ?? mine.delete(key),
-      () => mine.delete(key),
+      (found) => found ?? known.delete(key),
+      () => known.delete(key),
     );
     return viewer;
   }

@@ -149,7 +149,7 @@ async function projectsPointingTo(tx: Tx, channelId: string): Promise<string[]> 
   return rows.map((row) => row.projectId);
 }
 
-/** While its row is locked, no further subscription can begin to point to it (service/destinations.ts). */
+/** While its row is locked like this, the foreign key of a further subscription that is to point to it waits. */
 async function lockChannel(tx: Tx, channelId: string): Promise<void> {
   await sqlOf(tx).query('SELECT id FROM channels WHERE id = $1::uuid FOR UPDATE', [channelId]);
 }

@@ -3,7 +3,7 @@ import type { Viewer } from '../domain/viewer.ts';
 import type { DefaultSubscription } from '../generated/prisma/client.ts';
 import { notFound } from '../lib/error.ts';
 import { changeProject, type ServiceDeps } from './deps.ts';
-import { checkChannelCount, checkDestination, lockChannels } from './destinations.ts';
+import { checkChannelCount, checkDestination, findChannels } from './destinations.ts';
 import { type FiltersInput, filtersOf, mergeFilters, NO_FILTERS } from './filters.ts';
 import { accept, createProblems } from './refusals.ts';
 import { visibleDefaults } from './visible.ts';
@@ -48,7 +48,7 @@ export function createDefaults(deps: ServiceDeps): Defaults {
       checkDestination(inApp, channelIds, problems);
       problems.throwIfAny();
       return await changeProject(deps, { viewer, action: 'default.manage', projectId, path: 'projectId' }, async (tx) => {
-        const allowed = await lockChannels(tx, channelIds, { projectId, userId: null });
+        const allowed = await findChannels(tx, channelIds, { projectId, userId: null });
         const row = { ...filters, id: newId(), projectId, trigger, inApp, createdAt: new Date(clock.now()) };
         const channels = { create: allowed.map((channelId) => ({ channelId })) };
         return { defaultSubscription: await tx.defaultSubscription.create({ data: { ...row, channels } }) };
@@ -68,7 +68,7 @@ export function createDefaults(deps: ServiceDeps): Defaults {
         checkChannelCount(channelIds ?? [], problems);
         problems.throwIfAny();
         if (channelIds !== undefined) {
-          const allowed = await lockChannels(tx, channelIds, { projectId, userId: null });
+          const allowed = await findChannels(tx, channelIds, { projectId, userId: null });
           await tx.defaultChannel.deleteMany({ where: { defaultId: id } });
           await tx.defaultChannel.createMany({ data: allowed.map((channelId) => ({ defaultId: id, channelId })) });
         }

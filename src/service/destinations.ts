@@ -1,4 +1,3 @@
-import { sqlOf } from '../db/open.ts';
 import { notFound } from '../lib/error.ts';
 import type { Tx } from './change.ts';
 import type { Problems } from './refusals.ts';
@@ -18,14 +17,15 @@ export function checkDestination(inApp: boolean, channelIds: readonly string[], 
 
 /**
  * The channels to point to, each once. Throws NOT_FOUND at `channelIds.N` for the first that is neither the project's nor, where `userId` is set, that
- * user's own. Held until the end of the transaction: a change of one of them waits, and then knows of this subscription.
+ * user's own.
  */
-export async function lockChannels(tx: Tx, channelIds: readonly string[], owner: { projectId: string; userId: string | null }): Promise<string[]> {
-  if (channelIds.length === 0) return [];
-  const rows = await sqlOf(tx).query<{ id: string }>(
-    'SELECT id FROM channels WHERE id = ANY($1::uuid[]) AND (project_id = $2::uuid OR user_id = $3::uuid) ORDER BY id FOR SHARE',
-    [channelIds, owner.projectId, owner.userId],
-  );
+export async function findChannels(
+  tx: Tx,
+  channelIds: readonly string[],
+  { projectId, userId }: { projectId: string; userId: string | null },
+): Promise<string[]> {
+  const owners = userId === null ? [{ projectId }] : [{ projectId }, { userId }];
+  const rows = await tx.channel.findMany({ where: { id: { in: [...channelIds] }, OR: owners }, select: { id: true } });
   const allowed = new Set(rows.map((row) => row.id));
   const missing = channelIds.findIndex((id) => !allowed.has(id));
   if (missing >= 0) throw notFound(`channelIds.${String(missing)}`, 'channel');

@@ -6,7 +6,7 @@ import { cancelForSubscriptions } from '../pipeline/cancel.ts';
 import { requireInProject, requireUser } from './access.ts';
 import { orTaken, type Tx } from './change.ts';
 import { changeProject, type ServiceDeps } from './deps.ts';
-import { lockChannels } from './destinations.ts';
+import { findChannels } from './destinations.ts';
 import { checkMutedUntil } from './filters.ts';
 import { conflict } from './refusals.ts';
 import { type CreateSubscriptionInput, isCountedAnew, readNew, readUpdate, type UpdateSubscriptionInput } from './subscription-input.ts';
@@ -38,7 +38,7 @@ export function createSubscriptions(deps: ServiceDeps): Subscriptions {
       const action = isTeam ? 'subscription.team' : 'subscription.own';
       const change = changeProject(deps, { viewer, action, projectId, path: 'projectId' }, async (tx) => {
         const userId = isTeam ? null : requireUser(viewer);
-        const allowed = await lockChannels(tx, channelIds, { projectId, userId });
+        const allowed = await findChannels(tx, channelIds, { projectId, userId });
         const now = new Date(clock.now());
         const row = { ...values, id: newId(), projectId, userId, ownerId: userId ?? projectId, createdAt: now, updatedAt: now };
         const channels = { create: allowed.map((channelId) => ({ channelId })) };
@@ -93,7 +93,7 @@ export function createSubscriptions(deps: ServiceDeps): Subscriptions {
 }
 
 async function setChannels(tx: Tx, { id, projectId, userId }: NotificationSubscription, channelIds: readonly string[]): Promise<void> {
-  const allowed = await lockChannels(tx, channelIds, { projectId, userId });
+  const allowed = await findChannels(tx, channelIds, { projectId, userId });
   await tx.subscriptionChannel.deleteMany({ where: { subscriptionId: id } });
   await tx.subscriptionChannel.createMany({ data: allowed.map((channelId) => ({ subscriptionId: id, channelId })) });
 }

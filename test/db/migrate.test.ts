@@ -78,6 +78,14 @@ describe('applying', () => {
     expect(await migrate(connection, dir)).toEqual(['20260102000000_broken']);
   });
 
+  test('a migration and its row in the history stand or fall together', async () => {
+    add('20260101000000_first', CREATE_A);
+    add('20260102000000_unrecordable', `${CREATE_B} DROP TABLE _prisma_migrations;`);
+    await expect(migrate(connection, dir)).rejects.toMatchObject({ reason: 'BROKEN', migration: '20260102000000_unrecordable' });
+    expect(await tables()).toEqual(['a']);
+    expect(await history()).toHaveLength(1);
+  });
+
   test('says why a migration failed', async () => {
     add('20260101000000_broken', 'INSERT INTO nowhere VALUES (1);');
     const error: unknown = await migrate(connection, dir).catch((thrown: unknown) => thrown);

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { buildSchema, findBreakingChanges, Kind, parse, print, visit } from 'graphql';
+import { type ASTNode, buildSchema, findBreakingChanges, Kind, type NameNode, parse, print, visit } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { schemaText } from '../../codegen.ts';
 
@@ -112,14 +112,21 @@ function directivesOf(sdl: string): Set<string> {
   const path: string[] = [];
   visit(parse(sdl), {
     enter: (node) => {
-      if ('name' in node && node.name?.kind === Kind.NAME && node.kind !== Kind.DIRECTIVE && node.kind !== Kind.NAMED_TYPE) path.push(node.name.value);
       if (node.kind === Kind.DIRECTIVE) uses.add(`${path.join('.')} ${print(node)}`);
+      if (isNamed(node)) path.push(node.name.value);
     },
     leave: (node) => {
-      if ('name' in node && node.name?.kind === Kind.NAME && node.kind !== Kind.DIRECTIVE && node.kind !== Kind.NAMED_TYPE) path.pop();
+      if (isNamed(node)) path.pop();
     },
   });
   return uses;
+}
+
+type Named = ASTNode & { name: NameNode };
+
+/** A definition: what a directive stands at. */
+function isNamed(node: ASTNode): node is Named {
+  return node.kind.endsWith('Definition') && 'name' in node;
 }
 
 function read(path: string): string {

@@ -102,10 +102,26 @@ describe('revocation', () => {
 
   test('that overtakes a look-up is not undone by it', async () => {
     const { apiToken, token } = await bench.createToken(bench.root, { name: 'doomed' });
-    const early = authenticator.authenticate(token.reveal());
+    const [read, gate] = [Promise.withResolvers<undefined>(), Promise.withResolvers<undefined>()];
+    const slow: Database = {
+      ...bench.db,
+      sql: {
+        query: async <Row>(text: string, values?: readonly unknown[]) => {
+          const rows = await bench.db.sql.query<Row>(text, values);
+          read.resolve(undefined);
+          await gate.promise;
+          return rows;
+        },
+      },
+    };
+    const replica = createAuthenticator({ db: slow, wakeups: bench.wakeups, clock: bench.clock, onError: (error) => errors.push(error) });
+    const early = replica.authenticate(token.reveal());
+    await read.promise;
     await bench.revokeToken(bench.root, { id: apiToken.id });
+    gate.resolve(undefined);
     await early;
-    expect(await authenticator.authenticate(token.reveal())).toBeNull();
+    expect(await replica.authenticate(token.reveal())).toBeNull();
+    await replica.close();
   });
 });
 

@@ -48,6 +48,7 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
   const log = captureLog();
   const config = readConfig({
     PORT: '0',
+    PUBLIC_URL: 'http://tocsin.test',
     BOOTSTRAP_ADMIN_EMAIL: ADMIN_EMAIL,
     BOOTSTRAP_ADMIN_TOKEN: ADMIN_TOKEN,
     SECRET_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,

@@ -10,7 +10,7 @@ import { builder } from '../builder.ts';
 const KINDS: readonly ChannelKind[] = Object.values(CHANNELS);
 
 export const ChannelTypeEnum = builder.enumType('ChannelType', {
-  values: Object.fromEntries(KINDS.map(({ kind }) => [kind.toUpperCase(), { value: kind }])) as Record<string, { value: string }>,
+  values: Object.fromEntries(KINDS.map(({ kind }) => [kind.toUpperCase(), { value: kind }])),
 });
 
 interface ConfigView {
@@ -71,7 +71,7 @@ const CONFIG_TYPES = KINDS.map((kind) =>
   }),
 );
 
-export const ChannelConfigUnion = builder.unionType('ChannelConfig', { types: CONFIG_TYPES, resolveType: (view) => (view as ConfigView).typeName });
+export const ChannelConfigUnion = builder.unionType('ChannelConfig', { types: CONFIG_TYPES, resolveType: (view) => view.typeName });
 
 const CONFIG_INPUTS = KINDS.map((kind) => {
   const input = builder.inputType(`${configTypeName(kind)}Input`, {

@@ -33,13 +33,10 @@ async function* watch(context: Context, projectId: string, signal: AbortSignal):
   const { wakeups, deliveryFeed, db } = context.api;
   const ended = new AbortController();
   const stop = AbortSignal.any([signal, ended.signal]);
-  let isRevoked = false;
 
   async function check(): Promise<void> {
     const decision = await createAccess(db, await currentViewer(context)).decide('delivery.read', projectId);
-    if (decision === 'ALLOW') return;
-    isRevoked = true;
-    ended.abort();
+    if (decision !== 'ALLOW') ended.abort(REVOKED);
   }
   // A check that fails counts as a no: the client subscribes again.
   const recheck = (): void => void check().catch(() => ended.abort());
@@ -47,11 +44,10 @@ async function* watch(context: Context, projectId: string, signal: AbortSignal):
 
   try {
     for await (const id of deliveryFeed.open(projectId, stop)) {
-      if (isRevoked) break;
       const delivery = await context.load.delivery(id);
       if (delivery !== null && !stop.aborted) yield delivery;
     }
-    if (isRevoked) yield REVOKED;
+    if (ended.signal.reason === REVOKED) yield REVOKED;
   } finally {
     unsubscribe();
   }

@@ -93,7 +93,7 @@ builder.queryField('previewMatch', (t) =>
       const [event] = batch.ok ? batch.events : [];
       if (!batch.ok || event === undefined)
         throw badInput((batch.ok ? batch.rejected : batch.issues).map(({ path, message }) => ({ path: `event.${path}`, message })));
-      const previews = await previewMatch({ db: api.db, now: api.clock.now }, projectId, event);
+      const previews = await previewMatch({ db: api.db, now: () => api.clock.now() }, projectId, event);
       const visible = await Promise.all(previews.map(async (preview) => ({ ...preview, subscription: await load.subscription(preview.subscription.id) })));
       return visible.flatMap(({ subscription, reason, detail }) => (subscription === null ? [] : [{ subscription, reason, detail }]));
     },

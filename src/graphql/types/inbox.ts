@@ -48,7 +48,7 @@ const InboxPayload = builder.objectRef<InboxChanged & { userId: string }>('Inbox
 async function change(operation: InboxOperation, input: typeof InboxSelectionInput.$inferInput, context: Context): Promise<InboxChanged & { userId: string }> {
   const { userId } = userOf(context);
   const { db, wakeups, clock } = context.api;
-  const changed = await changeInbox({ db, wakeups, now: clock.now }, userId, operation, readSelection(context.api, userId, input));
+  const changed = await changeInbox({ db, wakeups, now: () => clock.now() }, userId, operation, readSelection(context.api, userId, input));
   return { ...changed, userId };
 }
 

@@ -1,0 +1,211 @@
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import type { Database } from '../../src/db/database.ts';
+import { openPostgres } from '../../src/db/open.ts';
+import { globalId, keyOf } from '../../src/lib/global-id.ts';
+import { openTestDatabase, type TestDatabase } from '../support/database.ts';
+import { until } from '../support/pipeline.ts';
+import { openReceiver, type Receiver } from '../support/receiver.ts';
+import { type ServerProcess, startTwoServers } from '../support/two-servers.ts';
+
+// What only two processes on one database can show. Each server resolves "sink.test" to a receiver of its own, so that what each of them sent can be told apart.
+
+let database: TestDatabase;
+let db: Database;
+let sinks: [Receiver, Receiver];
+let servers: [ServerProcess, ServerProcess];
+
+beforeAll(async () => {
+  database = await openTestDatabase();
+  const { url } = database;
+  if (url === null) throw new Error('this file needs PostgreSQL');
+  db = openPostgres(url, 3, () => {});
+  sinks = [await openReceiver(), await openReceiver()];
+  const [a, b] = sinks.map(({ port }) => ({ EGRESS_HOSTS: `sink.test=127.0.0.1:${String(port)}` })) as [Record<string, string>, Record<string, string>];
+  servers = await startTwoServers(url, [a, b]);
+}, 120_000);
+
+afterEach(() => {
+  expect(servers.flatMap(({ errors }) => errors)).toEqual([]);
+});
+
+afterAll(async () => {
+  await Promise.all(servers.map((server) => server.stop()));
+  await Promise.all(sinks.map((sink) => sink.close()));
+  await db.close();
+  await database.drop();
+});
+
+const CREATE_PROJECT = 'mutation ($slug: String!) { createProject(input: { slug: $slug, name: "Test" }) { project { id } } }';
+const CREATE_SUBSCRIPTION = 'mutation ($input: CreateSubscriptionInput!) { createSubscription(input: $input) { subscription { id } } }';
+const UPDATE_SUBSCRIPTION = 'mutation ($input: UpdateSubscriptionInput!) { updateSubscription(input: $input) { subscription { id } } }';
+const CREATE_CHANNEL = 'mutation ($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }';
+
+/** A project with one admin and no subscription. */
+async function addProject(slug: string): Promise<string> {
+  const { createProject } = await servers[0].data(CREATE_PROJECT, { slug });
+  const projectId: string = createProject.project.id;
+  const { viewer } = await servers[0].data('query ($id: ID) { viewer { subscriptions(projectId: $id) { edges { node { id } } } } }', { id: projectId });
+  for (const { node } of viewer.subscriptions.edges) await servers[0].data('mutation ($id: ID!) { deleteSubscription(input: { id: $id }) { id } }', { id: node.id });
+  return projectId;
+}
+
+async function addSubscription(input: Record<string, unknown>): Promise<string> {
+  return (await servers[0].data(CREATE_SUBSCRIPTION, { input: { trigger: 'TASK_FAILED', ...input } })).createSubscription.subscription.id as string;
+}
+
+async function addChannel(projectId: string, name: string): Promise<string> {
+  const input = { projectId, name, config: { webhook: { url: `http://sink.test/${name}` } } };
+  return (await servers[0].data(CREATE_CHANNEL, { input })).createChannel.channel.id as string;
+}
+
+function failedTask(id: string): object {
+  return { id, trigger: 'task.failed', taskName: 'billing.run', queue: 'high' };
+}
+
+/** Runs `run` for 0 … count - 1, `atOnce` of them at the same time. */
+async function inParallel(count: number, atOnce: number, run: (index: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const worker = async (): Promise<void> => {
+    while (next < count) {
+      next += 1;
+      await run(next - 1);
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}
+
+test('a cooldown lets one of 1,000 events through, 500 single posts to each server at once', async () => {
+  const projectId = await addProject('cooldown');
+  const channel = await addChannel(projectId, 'cooldown');
+  const subscriptionId = await addSubscription({ projectId, filters: { cooldownSeconds: 300 }, channelIds: [channel] });
+  const sum = { posts: 0, accepted: 0, duplicates: 0, inboxItems: 0, deliveries: 0 };
+  await Promise.all(
+    servers.map((server, which) =>
+      inParallel(500, 20, async (index) => {
+        const { status, json } = await server.events('cooldown', [failedTask(`${String(which)}-${String(index)}`)]);
+        expect(status).toBe(200);
+        sum.posts += 1;
+        for (const name of ['accepted', 'duplicates', 'inboxItems', 'deliveries'] as const) sum[name] += json[name];
+      }),
+    ),
+  );
+  expect(sum).toEqual({ posts: 1_000, accepted: 1_000, duplicates: 0, inboxItems: 1, deliveries: 1 });
+  for (const server of servers) {
+    const { node } = await server.data('query ($id: ID!) { node(id: $id) { ... on NotificationSubscription { suppressedCount } } }', { id: subscriptionId });
+    expect(node.suppressedCount).toBe(999);
+  }
+}, 60_000);
+
+test('a batch posted to both servers at once, once reversed, is taken once and nobody fails', async () => {
+  const projectId = await addProject('batches');
+  await addSubscription({ projectId, inApp: true });
+  for (let round = 0; round < 5; round += 1) {
+    const batch = Array.from({ length: 1_000 }, (_, index) => failedTask(`${String(round)}-${String(index)}`));
+    const answers = await Promise.all([servers[0].events('batches', batch), servers[1].events('batches', batch.toReversed())]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+    const sum = (name: 'accepted' | 'duplicates' | 'inboxItems'): number => answers[0].json[name] + answers[1].json[name];
+    expect([sum('accepted'), sum('duplicates'), sum('inboxItems')]).toEqual([1_000, 1_000, 1_000]);
+  }
+}, 60_000);
+
+test('a change made through one server is in force in the other with the next event', async () => {
+  const projectId = await addProject('changes');
+  const id = await addSubscription({ projectId, inApp: true });
+  const channelId = await addChannel(projectId, 'changes');
+  let number = 0;
+  const publishTo = async (server: ServerProcess): Promise<[number, number]> => {
+    number += 1;
+    const { json } = await server.events('changes', [failedTask(`change-${String(number)}`)]);
+    return [json.inboxItems, json.deliveries];
+  };
+  for (const [here, there] of [servers, servers.toReversed() as typeof servers, servers]) {
+    expect(await publishTo(there)).toEqual([1, 0]);
+    const update = (input: Record<string, unknown>): Promise<unknown> => here.data(UPDATE_SUBSCRIPTION, { input: { id, ...input } });
+    await update({ filters: { queue: 'low' } });
+    expect(await publishTo(there)).toEqual([0, 0]);
+    await update({ filters: { queue: null }, channelIds: [channelId] });
+    expect(await publishTo(there)).toEqual([1, 1]);
+    await update({ isActive: false });
+    expect(await publishTo(there)).toEqual([0, 0]);
+    await update({ isActive: true, channelIds: [] });
+    expect(await publishTo(there)).toEqual([1, 0]);
+    await here.data('mutation ($until: DateTime) { muteSubscriptions(input: { until: $until }) { changed } }', { until: '2099-01-01T00:00:00Z' });
+    expect(await publishTo(there)).toEqual([0, 0]);
+    await here.data('mutation { muteSubscriptions(input: { until: null }) { changed } }');
+  }
+});
+
+const DELIVERED_EVENTS = 1_500;
+
+test('no delivery is sent twice while both servers send', async () => {
+  const projectId = await addProject('once');
+  const channelIds = await Promise.all(['once-1', 'once-2', 'once-3'].map((name) => addChannel(projectId, name)));
+  for (const channelId of channelIds) await addSubscription({ projectId, team: true, channelIds: [channelId] });
+  await Promise.all(
+    servers.map((server, which) =>
+      inParallel(DELIVERED_EVENTS / 2 / 10, 4, async (index) => {
+        const events = Array.from({ length: 10 }, (_, place) => failedTask(`once-${String(which)}-${String(index)}-${String(place)}`));
+        expect((await server.events('once', events)).json.deliveries).toBe(30);
+      }),
+    ),
+  );
+  const key = keyOf('Project', projectId);
+  const left = async (): Promise<number> => {
+    const [row] = await db.sql.query<{ n: number }>(`SELECT count(*) AS n FROM deliveries WHERE project_id = $1::uuid AND status <> 'SENT'`, [key]);
+    return row?.n ?? -1;
+  };
+  await until(async () => (await left()) === 0, 'all deliveries are sent', 40_000);
+  const sent = sinks.map(({ received }) => received.filter(({ path }) => path.startsWith('/once-')).map(({ headers }) => headers['webhook-id']));
+  expect(sent.map((ids) => ids.length > 0)).toEqual([true, true]);
+  expect(sent.flat().length).toBe(DELIVERED_EVENTS * 3);
+  expect(new Set(sent.flat()).size).toBe(DELIVERED_EVENTS * 3);
+}, 90_000);
+
+const MEMBERS = 10_000;
+const FAN_OUTS = 40;
+
+/** Members of a project with a subscription each, written straight to the database. */
+async function addMembers(projectId: string, count: number): Promise<void> {
+  await db.sql.query(
+    `WITH made AS (
+       INSERT INTO users (id, email, name) SELECT gen_random_uuid(), 'fan-' || n || '@example.com', 'Fan ' || n FROM generate_series(1, $2::int) AS n RETURNING id
+     ), inbox AS (INSERT INTO inboxes (user_id) SELECT id FROM made
+     ), member AS (INSERT INTO memberships (project_id, user_id, role) SELECT $1::uuid, id, 'MEMBER' FROM made
+     ), subscribed AS (
+       INSERT INTO subscriptions (id, project_id, user_id, owner_id, trigger, in_app) SELECT gen_random_uuid(), $1::uuid, id, id, 'task.failed', true FROM made
+     ) UPDATE projects SET rules_version = rules_version + 1 WHERE id = $1::uuid`,
+    [projectId, count],
+  );
+  await db.sql.query('ANALYZE');
+}
+
+test('an event for 10,000 members leaves a member free to mark items as read', async () => {
+  const projectId = await addProject('fans');
+  await addMembers(keyOf('Project', projectId) ?? '', MEMBERS);
+  const [{ id: userKey } = { id: '' }] = await db.sql.query<{ id: string }>(`SELECT id FROM users WHERE email = 'fan-5000@example.com'`);
+  const made = await servers[0].data('mutation ($userId: ID!) { createToken(input: { name: "fan", userId: $userId }) { token } }', { userId: globalId('User', userKey) });
+  const token: string = made.createToken.token;
+  expect((await servers[0].events('fans', [failedTask('fan')])).json.inboxItems).toBe(MEMBERS);
+  const { viewer } = await servers[0].data('{ viewer { inbox { edges { node { id } } } } }', {}, token);
+  const ids = [viewer.inbox.edges[0].node.id];
+
+  let isPublishing = true;
+  const publishMs: number[] = [];
+  const markMs: [number[], number[]] = [[], []];
+  const marking = servers.map(async (server, which) => {
+    for (let n = 0; isPublishing; n += 1) {
+      const startedAt = performance.now();
+      await server.data(`mutation ($ids: [ID!]) { ${n % 2 === 0 ? 'markRead' : 'markUnread'}(input: { ids: $ids }) { changed counts { unread } } }`, { ids }, token);
+      markMs[which as 0 | 1].push(performance.now() - startedAt);
+    }
+  });
+  for (let n = 0; n < FAN_OUTS; n += 1) {
+    const startedAt = performance.now();
+    expect((await servers[0].events('fans', [failedTask(`fan-${String(n)}`)])).json.inboxItems).toBe(MEMBERS);
+    publishMs.push(performance.now() - startedAt);
+  }
+  isPublishing = false;
+  await Promise.all(marking);
+  const q = (xs: number[], p: number) => Math.round(xs.toSorted((a, b) => a - b)[Math.floor(xs.length * p)] ?? 0);
+  console.log('publish', q(publishMs, 0.5), q(publishMs, 0.9), 'marks', markMs.map((xs) => [xs.length, q(xs, 0.5), q(xs, 0.9), q(xs, 0.99)]));
+}, 120_000);
