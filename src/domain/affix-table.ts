@@ -20,20 +20,21 @@ export interface AffixTable {
 }
 
 /**
- * Builds the table; no two entries may be equal in group, side and text. Cache lines are what 100,000 entries cost more than 100: an entry
- * lies with its text and values in one or two, and a bitmap of a byte a bucket answers most misses. (A tree of objects cost 5 times more.)
+ * Builds the table; no two entries may be equal in group, side and text. Cache lines are what 100,000 entries cost more than 100, so an entry is
+ * one: its text and values lie with it where they fit, and a bitmap of two to four bytes an entry answers most misses. (A tree of objects cost 5 times
+ * more with 100,000.)
  */
 export function createAffixTable(entries: readonly AffixEntry[]): AffixTable {
   const forward = new Int32Array(1 + longestOf(entries, ['whole', 'prefix']));
   const backward = new Int32Array(1 + longestOf(entries, ['suffix']));
-  const bucketMask = 2 ** Math.ceil(Math.log2(entries.length * 1.5 + 2)) - 1;
-  const buckets = new Int32Array(bucketMask + 1);
-  const bitmap = new Uint8Array(bucketMask + 1);
-  const cells = new Int32Array(entries.reduce((sum, entry) => sum + cellsOf(entry), 1));
+  const bucketCount = Math.ceil(entries.length * 1.4) + 1;
+  const bitMask = 2 ** Math.ceil(Math.log2(16 * entries.length + 8)) - 1;
+  const bitmap = new Uint8Array((bitMask + 1) >> 3);
+  const cells = new Int32Array(entries.reduce((sum, entry) => sum + overflowOf(entry), bucketCount * STRIDE));
   const bytes = new Uint8Array(cells.buffer);
   const units = new Uint16Array(cells.buffer);
   let name = '';
-  let end = 1;
+  let overflow = bucketCount * STRIDE;
   for (const entry of entries) add(entry);
   return { cells, read, find };
 
@@ -53,16 +54,22 @@ export function createAffixTable(entries: readonly AffixEntry[]): AffixTable {
 
   function find(group: number, side: Side, length: number): number {
     const hash = hashOf(group, side, length);
-    if (((bitmap[(hash >>> 3) & bucketMask] ?? 0) & (1 << (hash & 7))) === 0) return -1;
+    if (((bitmap[(hash & bitMask) >> 3] ?? 0) & (1 << (hash & 7))) === 0) return -1;
     const from = side === 'suffix' ? name.length - length : 0;
-    for (let bucket = hash & bucketMask; ; bucket = (bucket + 1) & bucketMask) {
-      const entry = buckets[bucket] ?? 0;
-      if (entry === 0) return -1;
-      const key = cells[entry + 1] ?? 0;
-      if (cells[entry] === group && key >>> 1 === keyOf(side, length) && isTextAt(entry + HEAD, key & WIDE, from, length)) {
-        return entry + HEAD + textCells(length, key & WIDE);
-      }
+    for (let bucket = bucketOf(hash); ; bucket = nextOf(bucket)) {
+      const key = cells[bucket + 1] ?? 0;
+      if (key === 0) return -1;
+      if (cells[bucket] === group && key >>> 2 === keyOf(side, length) && isTextAt(cells[bucket + 2] ?? 0, key & WIDE, from, length))
+        return cells[bucket + 3] ?? 0;
     }
+  }
+
+  function bucketOf(hash: number): number {
+    return Math.floor(((hash >>> 0) / 2 ** 32) * bucketCount) * STRIDE;
+  }
+
+  function nextOf(bucket: number): number {
+    return bucket + STRIDE === bucketCount * STRIDE ? 0 : bucket + STRIDE;
   }
 
   function isTextAt(cell: number, wide: number, from: number, length: number): boolean {
@@ -76,29 +83,31 @@ export function createAffixTable(entries: readonly AffixEntry[]): AffixTable {
     return mix((side === 'suffix' ? backward[length] : forward[length]) ?? 0, group, keyOf(side, length));
   }
 
-  function add({ group, side, text, values }: AffixEntry): void {
+  function add(entry: AffixEntry): void {
+    const { group, side, text, values } = entry;
     read(text);
     const hash = hashOf(group, side, text.length);
-    const bit = (hash >>> 3) & bucketMask;
-    bitmap[bit] = (bitmap[bit] ?? 0) | (1 << (hash & 7));
-    let bucket = hash & bucketMask;
-    while (buckets[bucket] !== 0) bucket = (bucket + 1) & bucketMask;
-    buckets[bucket] = end;
+    bitmap[(hash & bitMask) >> 3] = (bitmap[(hash & bitMask) >> 3] ?? 0) | (1 << (hash & 7));
+    let bucket = bucketOf(hash);
+    while (cells[bucket + 1] !== 0) bucket = nextOf(bucket);
     const wide = wideOf(text);
-    cells[end] = group;
-    cells[end + 1] = (keyOf(side, text.length) << 1) | wide;
+    const textCell = overflowOf(entry) === 0 ? bucket + HEAD : overflow;
+    overflow += overflowOf(entry);
+    const valuesCell = textCell + textCells(text.length, wide);
+    cells.set([group, (keyOf(side, text.length) << 2) | USED | wide, textCell, valuesCell], bucket);
+    cells.set(values, valuesCell);
     const texts = wide === 0 ? bytes : units;
-    const start = (end + HEAD) << (wide === 0 ? 2 : 1);
+    const start = textCell << (wide === 0 ? 2 : 1);
     for (let at = 0; at < text.length; at += 1) texts[start + at] = text.charCodeAt(at);
-    end += HEAD + textCells(text.length, wide);
-    for (const value of values) cells[end++] = value;
   }
 }
 
-/** Cells of an entry before its text: the group; side, length and whether the text is wide. After the text come the values. */
-const HEAD = 2;
+/** Cells of a bucket: 64 bytes, a cache line. First its head: group; side, length and flags; where the text lies; where the values do. */
+const STRIDE = 16;
+const HEAD = 4;
 /** A text with a unit above 0xff takes two bytes a unit. */
 const WIDE = 1;
+const USED = 2;
 const SIDE_BITS: Record<Side, number> = { none: 0, whole: 1, prefix: 2, suffix: 3 };
 const FNV_PRIME = 16_777_619;
 
@@ -114,8 +123,10 @@ function textCells(length: number, wide: number): number {
   return wide === 0 ? (length + 3) >> 2 : (length + 1) >> 1;
 }
 
-function cellsOf({ text, values }: AffixEntry): number {
-  return HEAD + textCells(text.length, wideOf(text)) + values.length;
+/** Cells that an entry needs outside of its bucket: none where text and values fit into it. */
+function overflowOf({ text, values }: AffixEntry): number {
+  const size = textCells(text.length, wideOf(text)) + values.length;
+  return size <= STRIDE - HEAD ? 0 : size;
 }
 
 function longestOf(entries: readonly AffixEntry[], sides: readonly Side[]): number {

@@ -4,12 +4,12 @@ import { hasUnstorable, utf8Bytes } from '../lib/text.ts';
 export type Checked<T> = { ok: true; value: T } | { ok: false; message: string };
 
 /** UTF-16 units that a name of a user, project, channel, subscription or token may have. */
-export const NAME_CHARS_MAX = 100;
-export const SLUG_CHARS_MAX = 63;
+const NAME_CHARS_MAX = 100;
+const SLUG_CHARS_MAX = 63;
 /** RFC 5321 4.5.3.1. */
-export const EMAIL_CHARS_MAX = 254;
+const EMAIL_CHARS_MAX = 254;
 const LOCAL_PART_CHARS_MAX = 64;
-export const URL_BYTES_MAX = 2_000;
+const URL_BYTES_MAX = 2_000;
 
 /** A name that people give: trimmed, 1 to 100 characters, without control characters. */
 export function checkName(text: string): Checked<string> {
@@ -44,7 +44,7 @@ export function checkDashboardUrl(text: string): Checked<string> {
 }
 
 /** What may stand in braces in a task's URL. */
-export const URL_PLACEHOLDERS = ['taskId', 'taskName', 'queue', 'agent'] as const;
+const URL_PLACEHOLDERS = ['taskId', 'taskName', 'queue', 'agent'] as const;
 
 /** The URL of a task elsewhere: an http or https URL with placeholders after its host, which an event's contents must not choose. */
 export function checkTaskUrlTemplate(text: string): Checked<string> {

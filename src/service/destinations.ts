@@ -3,7 +3,7 @@ import type { Tx } from './change.ts';
 import type { Problems } from './refusals.ts';
 
 /** Channels that one subscription may point to (spec 3). */
-export const SUBSCRIPTION_CHANNELS_MAX = 64;
+const SUBSCRIPTION_CHANNELS_MAX = 64;
 
 /** Notes a list of channels that is too long. */
 export function checkChannelCount(channelIds: readonly string[], problems: Problems): void {

@@ -21,8 +21,8 @@ export type FiltersInput = {
 };
 
 /** Bounds of spec 2 and 3. */
-export const QUEUE_BYTES_MAX = 200;
-export const COOLDOWN_SECONDS_MAX = 86_400;
+const QUEUE_BYTES_MAX = 200;
+const COOLDOWN_SECONDS_MAX = 86_400;
 
 /** A subscription that lets everything through, and speaks every time. */
 export const NO_FILTERS: StoredFilters = {

@@ -25,7 +25,7 @@ async function makeObjects(): Promise<Record<string, string>> {
     const data = await app.data(`mutation($i: ${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input!) { ${mutation}(input: $i) { ${path} { id } } }`, { i: input }, token);
     return data[mutation][path].id as string;
   };
-  const webhook = { webhook: { url: 'http://127.0.0.1:9/hook', hmacSecret: 'canary-4711' } };
+  const webhook = { webhook: { url: 'http://127.0.0.1:48999/hook', hmacSecret: 'canary-4711' } };
   const projectChannel = await create('createChannel', { projectId, name: 'ours', config: webhook }, 'channel', people.admin.token);
   const memberChannel = await create('createChannel', { name: 'mine', config: webhook }, 'channel', people.member.token);
   return {

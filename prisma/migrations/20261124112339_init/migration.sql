@@ -325,13 +325,7 @@ CREATE UNIQUE INDEX "events_project_id_event_id_key" ON "events"("project_id", "
 CREATE INDEX "deliveries_project_id_id_idx" ON "deliveries"("project_id", "id");
 
 -- CreateIndex
-CREATE INDEX "deliveries_channel_id_status_idx" ON "deliveries"("channel_id", "status");
-
--- CreateIndex
-CREATE INDEX "deliveries_event_ref_idx" ON "deliveries"("event_ref");
-
--- CreateIndex
-CREATE INDEX "deliveries_queued_at_idx" ON "deliveries"("queued_at") WHERE (status = 'QUEUED');
+CREATE INDEX "deliveries_queued" ON "deliveries"("channel_id", "id") WHERE (status = 'QUEUED');
 
 -- CreateIndex
 CREATE INDEX "delivery_viewers_delivery_id_idx" ON "delivery_viewers"("delivery_id");
