@@ -32,8 +32,8 @@ if (POSTGRES !== undefined) {
   await administer(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`, `CREATE DATABASE ${DATABASE}`);
   env['DATABASE_URL'] = Object.assign(new URL(POSTGRES), { pathname: `/${DATABASE}` }).href;
 }
-const rows: Row[] = [];
 let eventNumber = 0;
+process.stdout.write(`${POSTGRES === undefined ? 'PGlite' : 'PostgreSQL'}, Node ${process.version}\n`);
 const emptyServer = await startServer(env);
 await emptyServer.stop();
 const server = await startServer(env);
@@ -56,8 +56,10 @@ try {
   if (POSTGRES !== undefined) await administer(`DROP DATABASE IF EXISTS ${DATABASE} WITH (FORCE)`);
   rmSync(folder, { recursive: true, force: true });
 }
-process.stdout.write(`${POSTGRES === undefined ? 'PGlite' : 'PostgreSQL'}, Node ${process.version}\n`);
-for (const row of rows) process.stdout.write(`${Object.entries(row).map(([name, value]) => (name === 'measured' ? String(value).padEnd(44) : `${name} ${String(value)}`)).join('   ')}\n`);
+
+function report({ measured, ...columns }: Row): void {
+  process.stdout.write(`${measured.padEnd(36)}${Object.entries(columns).map(([name, value]) => `${name} ${String(value)}`).join('   ')}\n`);
+}
 
 function isWanted(name: string): boolean {
   return wanted.length === 0 || wanted.includes(name);
@@ -65,12 +67,12 @@ function isWanted(name: string): boolean {
 
 async function measureStart(): Promise<void> {
   await pause(2_000);
-  rows.push({ measured: 'start', 'empty database ms': Math.round(emptyServer.startMs), 'existing database ms': Math.round(server.startMs), 'idle MiB': Math.round(memoryMiB(server.pid)) });
+  report({ measured: 'start', 'empty database ms': Math.round(emptyServer.startMs), 'existing database ms': Math.round(server.startMs), 'idle MiB': Math.round(memoryMiB(server.pid)) });
 }
 
 /** Events a post, posts by 16 at once, until all are delivered to one webhook each. */
 async function measureThroughput(perPost: number): Promise<void> {
-  const events = perPost === 1 ? 6_000 : 20_000;
+  const events = perPost === 1 ? 3_000 : 10_000;
   await sink.ask('take');
   const before = { server: cpuMs({ pid: server.pid }), database: cpuMs({ name: 'postgres' }), at: performance.now() };
   await publishMany(perPost, events, 16);
@@ -78,7 +80,7 @@ async function measureThroughput(perPost: number): Promise<void> {
   await drained(events);
   const elapsedMs = performance.now() - before.at;
   await pause(300);
-  rows.push({
+  report({
     measured: `event to webhook, ${String(perPost)} a post`,
     'deliveries/s': Math.round((events / elapsedMs) * 1_000),
     'accepted/s': Math.round((events / acceptedMs) * 1_000),
@@ -93,7 +95,7 @@ async function measureLatency(perSecond: number): Promise<void> {
   await sink.ask('take');
   await paced(perSecond, events, () => publish([event('bench', 'webhook')]));
   await drained(events);
-  rows.push({ measured: `POST to webhook at ${String(perSecond)} a second`, ...percentiles(await taken(sink)) });
+  report({ measured: `POST to webhook at ${String(perSecond)} a second`, ...percentiles(await taken(sink)) });
 }
 
 /** One event for each of `sockets` users' inboxes, ten times, each with a socket of its own. */
@@ -107,7 +109,7 @@ async function measureInbox(sockets: number): Promise<void> {
   await paced(2, 20, () => publish([event('bench', 'inbox')]));
   await reached(async () => Number((await peer.ask('count'))['count']) >= sockets * 20);
   const cpu = Math.round(((cpuMs({ pid: server.pid }) - before) * 1_000) / (sockets * 20));
-  rows.push({ measured: `event to all of ${String(sockets)} sockets`, ...percentiles(await taken(peer)), 'server µs CPU an item': cpu, MiB: Math.round(memoryMiB(server.pid)) });
+  report({ measured: `event to all of ${String(sockets)} sockets`, ...percentiles(await taken(peer)), 'server µs CPU an item': cpu, MiB: Math.round(memoryMiB(server.pid)) });
   await peer.stop();
 }
 

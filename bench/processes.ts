@@ -20,7 +20,7 @@ export async function startServer(env: Record<string, string>): Promise<ServerPr
   const port = await freePort();
   const url = `http://127.0.0.1:${String(port)}`;
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [MAIN], { env: { PATH: process.env['PATH'], PORT: String(port), LOG_LEVEL: 'warn', ...env }, stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn(process.execPath, [MAIN], { env: { PATH: process.env['PATH'], NODE_OPTIONS: process.env['SERVER_NODE_OPTIONS'] ?? '', PORT: String(port), LOG_LEVEL: 'warn', ...env }, stdio: ['ignore', 'ignore', 'inherit'] });
   while (!(await isReady(url))) {
     if (child.exitCode !== null || performance.now() - startedAt > START_DEADLINE_MS) throw new Error('the server did not start');
     await pause(10);

@@ -93,10 +93,9 @@ describe('refused', () => {
   test('no problem repeats a value', () => {
     const canary = 'canary-4711';
     const env = Object.fromEntries(
-      ['PORT', 'HOST', 'PUBLIC_URL', 'ROLE', 'LOG_LEVEL', 'GRAPHIQL', 'DISPATCH', 'EVENT_HISTORY', 'EGRESS_ALLOW_CIDRS', 'EGRESS_HOSTS', 'DATABASE_URL'].map((name) => [
-        name,
-        `${canary} \u0000`,
-      ]),
+      ['PORT', 'HOST', 'PUBLIC_URL', 'ROLE', 'LOG_LEVEL', 'GRAPHIQL', 'DISPATCH', 'EVENT_HISTORY', 'EGRESS_ALLOW_CIDRS', 'EGRESS_HOSTS', 'DATABASE_URL'].map(
+        (name) => [name, `${canary} \u0000`],
+      ),
     );
     const found = problems({ ...env, SECRET_KEYS: canary, BOOTSTRAP_ADMIN_TOKEN: canary, BOOTSTRAP_ADMIN_EMAIL: canary });
     expect(found.length).toBeGreaterThan(10);

@@ -18,18 +18,20 @@ export function createFiredLog(deps: { sql: Sql; clock: Clock; onError: (error: 
   let fired = new Map<string, number>();
   let flushing: Promise<void> | null = null;
   let cancel: (() => void) | null = null;
+  let isClosed = false;
+
+  function schedule(): void {
+    if (fired.size > 0 && !isClosed) cancel ??= deps.clock.after(FLUSH_MS, () => (flushing = flush()));
+  }
 
   async function flush(): Promise<void> {
     cancel = null;
     const batch = fired;
     fired = new Map();
     try {
-      await deps.sql.query(
-        `UPDATE subscriptions AS s SET last_fired_at = greatest(s.last_fired_at, f.at) FROM (
-           SELECT s.id, f.at FROM subscriptions AS s JOIN unnest($1::uuid[], $2::timestamptz[]) AS f(id, at) ON f.id = s.id ORDER BY s.id FOR NO KEY UPDATE OF s
-         ) AS f WHERE s.id = f.id`,
-        [[...batch.keys()], [...batch.values()].map((at) => new Date(at))],
-      );
+      const skipped = await deps.sql.query<{ id: string }>(WRITE, [[...batch.keys()], [...batch.values()].map((at) => new Date(at))]);
+      for (const { id } of skipped) fired.set(id, Math.max(batch.get(id) ?? 0, fired.get(id) ?? 0));
+      schedule();
     } catch (error) {
       deps.onError(error);
     }
@@ -38,12 +40,27 @@ export function createFiredLog(deps: { sql: Sql; clock: Clock; onError: (error: 
   return {
     note: (subscriptionIds) => {
       for (const id of subscriptionIds) fired.set(id, deps.clock.now());
-      if (fired.size > 0) cancel ??= deps.clock.after(FLUSH_MS, () => (flushing = flush()));
+      schedule();
     },
     close: async () => {
+      isClosed = true;
       cancel?.();
       await flushing;
       if (fired.size > 0) await flush();
     },
   };
 }
+
+/**
+ * Rows that somebody is changing are left for the next time: changes of subscriptions lock many of them in no certain order, and to wait for one of them
+ * while holding others would be half of a deadlock. Gives those that were left.
+ */
+const WRITE = `
+  WITH given AS (
+    SELECT s.id, f.at FROM subscriptions AS s JOIN unnest($1::uuid[], $2::timestamptz[]) AS f(id, at) ON f.id = s.id
+  ), free AS (
+    SELECT s.id FROM subscriptions AS s WHERE s.id = ANY($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED
+  ), written AS (
+    UPDATE subscriptions AS s SET last_fired_at = greatest(s.last_fired_at, given.at) FROM given JOIN free USING (id) WHERE s.id = given.id RETURNING s.id
+  )
+  SELECT id FROM given WHERE id NOT IN (SELECT id FROM written)`;

@@ -73,8 +73,11 @@ export function createProtocol({ graphql, authenticator, sessions, logInternal }
     execute: (args) => (args.rootValue as Executors).execute(args),
     subscribe: (args) => (args.rootValue as Executors).subscribe(args),
 
-    onNext: (_context, _id, _payload, _args, result): FormattedExecutionResult | undefined =>
-      result.errors === undefined ? undefined : { data: result.data ?? null, errors: result.errors.map(publicError) },
+    onNext: (_context, _id, _payload, _args, result): FormattedExecutionResult | undefined => {
+      if (result.errors === undefined) return undefined;
+      const errors = result.errors.map(publicError);
+      return result.data === undefined ? { errors } : { data: result.data, errors };
+    },
     onError: (_context, _id, _payload, errors) => errors.map((error) => publicError(toClientError(error, logInternal))),
   });
 }

@@ -191,6 +191,44 @@ describe('by task name', () => {
   });
 });
 
+test.each([1, 47, 48, 49, 95, 200])('a text of %d characters is compared to its last', (length) => {
+  for (const unit of ['x', 'Ж']) {
+    const text = unit.repeat(length);
+    const rules = [
+      subscription({ id: '1', taskNamePattern: `${text}a` }),
+      subscription({ id: '2', taskNamePattern: `${text}a*` }),
+      subscription({ id: '3', taskNamePattern: `*a${text}` }),
+    ];
+    expect(matched(rules, { taskName: `${text}a` })).toEqual(['1', '2']);
+    expect(matched(rules, { taskName: `${text}b` })).toEqual([]);
+    expect(matched(rules, { taskName: `a${text}` })).toEqual(['3']);
+    expect(matched(rules, { taskName: `b${text}` })).toEqual([]);
+  }
+});
+
+test('names of one hash (FNV-1a, which the index uses) stay apart', () => {
+  const [known, other] = collision();
+  const backwards = (text: string) => [...text].reverse().join('');
+  const patterns = [known, `${known}*`, `*${backwards(known)}`];
+  const rules = patterns.map((taskNamePattern, at) => subscription({ id: `${at}`, taskNamePattern }));
+  expect(matched(rules, { taskName: known })).toEqual(['0', '1']);
+  expect(matched(rules, { taskName: other })).toEqual([]);
+  expect(matched(rules, { taskName: backwards(known) })).toEqual(['2']);
+  expect(matched(rules, { taskName: backwards(other) })).toEqual([]);
+});
+
+/** Two texts of equal length and equal hash: by the birthday paradox, among some 100,000. */
+function collision(): [string, string] {
+  const seen = new Map<number, string>();
+  for (let number = 100_000_000; ; number += 7919) {
+    const text = String(number);
+    const hash = [...text].reduce((sum, char) => Math.imul(sum ^ char.charCodeAt(0), 16_777_619), 0);
+    const known = seen.get(hash);
+    if (known !== undefined) return [known, text];
+    seen.set(hash, text);
+  }
+}
+
 test('by trigger: the same rule for another trigger stays silent', () => {
   const rules = TRIGGERS.map((one) => subscription({ id: one, trigger: one }));
   for (const one of TRIGGERS) expect(matched(rules, { trigger: one })).toEqual([one]);

@@ -22,7 +22,11 @@ afterAll(async () => {
 async function makeObjects(): Promise<Record<string, string>> {
   const { projectId, people } = scene;
   const create = async (mutation: string, input: object, path: string, token: string): Promise<string> => {
-    const data = await app.data(`mutation($i: ${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input!) { ${mutation}(input: $i) { ${path} { id } } }`, { i: input }, token);
+    const data = await app.data(
+      `mutation($i: ${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input!) { ${mutation}(input: $i) { ${path} { id } } }`,
+      { i: input },
+      token,
+    );
     return data[mutation][path].id as string;
   };
   const webhook = { webhook: { url: 'http://127.0.0.1:48999/hook', hmacSecret: 'canary-4711' } };
@@ -32,8 +36,18 @@ async function makeObjects(): Promise<Record<string, string>> {
     project: projectId,
     projectChannel,
     memberChannel,
-    teamSubscription: await create('createSubscription', { projectId, team: true, trigger: 'TASK_SLOW', channelIds: [projectChannel] }, 'subscription', people.admin.token),
-    memberSubscription: await create('createSubscription', { projectId, trigger: 'TASK_SLOW', channelIds: [memberChannel] }, 'subscription', people.member.token),
+    teamSubscription: await create(
+      'createSubscription',
+      { projectId, team: true, trigger: 'TASK_SLOW', channelIds: [projectChannel] },
+      'subscription',
+      people.admin.token,
+    ),
+    memberSubscription: await create(
+      'createSubscription',
+      { projectId, trigger: 'TASK_SLOW', channelIds: [memberChannel] },
+      'subscription',
+      people.member.token,
+    ),
     defaultSubscription: await create('createDefaultSubscription', { projectId, trigger: 'TASK_SLOW' }, 'defaultSubscription', people.admin.token),
     member: people.member.id,
     outsider: people.outsider.id,
@@ -63,7 +77,12 @@ describe('reading', () => {
     ['the viewer', '{ viewer { user { id } } }', null, `${U} ${F} - - - - -`],
     ['all users', '{ users { edges { node { id } } } }', null, `${U} ${F} ${F} ${F} ${F} ${F} -`],
     ['all projects', '{ projects { edges { node { id } } } }', null, `${U} ${F} ${F} ${F} ${F} ${F} -`],
-    ['a preview', 'query($p: ID!) { previewMatch(projectId: $p, event: { id: "x", trigger: TASK_SLOW }) { reason } }', () => ({ p: ids['project'] }), `${U} ${F} ${N} - - ${N} -`],
+    [
+      'a preview',
+      'query($p: ID!) { previewMatch(projectId: $p, event: { id: "x", trigger: TASK_SLOW }) { reason } }',
+      () => ({ p: ids['project'] }),
+      `${U} ${F} ${N} - - ${N} -`,
+    ],
   ])('%s', async (_what, operation, input, codes) => {
     expect(await codesOf(operation, input?.() ?? null)).toEqual(codes.split(' '));
   });
@@ -72,26 +91,121 @@ describe('reading', () => {
 describe('changing', () => {
   const slug = (): string => `p-${uuidv7()}`;
   test.each<Row>([
-    ['create a user', 'mutation($i: CreateUserInput!) { createUser(input: $i) { user { id } } }', () => ({ email: 'not an address', name: 'x' }), `${U} ${F} ${F} ${F} ${F} ${F} BAD_USER_INPUT`],
-    ['create a project', 'mutation($i: CreateProjectInput!) { createProject(input: $i) { project { id } } }', () => ({ slug: 'NOT A SLUG', name: slug() }), `${U} ${F} ${F} ${F} ${F} ${F} BAD_USER_INPUT`],
-    ['update the project', 'mutation($i: UpdateProjectInput!) { updateProject(input: $i) { project { id } } }', () => ({ id: ids['project'], name: 'Demo' }), `${U} ${F} ${N} ${F} - ${N} -`],
-    ['delete the project, with a wrong slug', 'mutation($i: DeleteProjectInput!) { deleteProject(input: $i) { id } }', () => ({ id: ids['project'], slug: 'x' }), `${U} ${F} ${N} ${F} ${F} ${N} BAD_USER_INPUT`],
-    ['set a member', 'mutation($i: SetMemberInput!) { setMember(input: $i) { membership { role } } }', () => ({ projectId: ids['project'], userId: ids['member'], role: 'MEMBER' }), `${U} ${F} ${N} ${F} - ${N} -`],
-    ['remove somebody who is no member', 'mutation($i: RemoveMemberInput!) { removeMember(input: $i) { project { id } } }', () => ({ projectId: ids['project'], userId: ids['outsider'] }), `${U} ${F} ${N} ${F} ${N} ${N} ${N}`],
-    ['make an agent token', 'mutation($i: CreateTokenInput!) { createToken(input: $i) { token } }', () => ({ projectId: ids['project'], name: 'x' }), `${U} ${F} ${N} ${F} - ${N} -`],
-    ["make another's token", 'mutation($i: CreateTokenInput!) { createToken(input: $i) { token } }', () => ({ userId: ids['outsider'], name: 'x' }), `${U} ${F} - ${F} ${F} ${F} -`],
-    ['change a project channel', 'mutation($i: UpdateChannelInput!) { updateChannel(input: $i) { channel { id } } }', () => ({ id: ids['projectChannel'], name: 'ours' }), `${U} ${F} ${N} ${F} - ${N} -`],
-    ["change a member's channel", 'mutation($i: UpdateChannelInput!) { updateChannel(input: $i) { channel { id } } }', () => ({ id: ids['memberChannel'], name: 'mine' }), `${U} ${F} ${N} - ${N} ${N} ${N}`],
-    ['change a team subscription', 'mutation($i: UpdateSubscriptionInput!) { updateSubscription(input: $i) { subscription { id } } }', () => ({ id: ids['teamSubscription'], isActive: true }), `${U} ${F} ${N} ${F} - ${N} -`],
-    ["change a member's subscription", 'mutation($i: UpdateSubscriptionInput!) { updateSubscription(input: $i) { subscription { id } } }', () => ({ id: ids['memberSubscription'], isActive: true }), `${U} ${F} ${N} - ${N} ${N} ${N}`],
-    ['change a default', 'mutation($i: UpdateDefaultSubscriptionInput!) { updateDefaultSubscription(input: $i) { defaultSubscription { id } } }', () => ({ id: ids['defaultSubscription'], inApp: true }), `${U} ${F} ${N} ${F} - ${N} -`],
-    ['publish', 'mutation($i: PublishEventsInput!) { publishEvents(input: $i) { accepted } }', () => ({ projectId: ids['project'], events: [] }), `${U} - ${N} ${F} - ${N} -`],
-    ["publish into another's project", 'mutation($i: PublishEventsInput!) { publishEvents(input: $i) { accepted } }', () => ({ projectId: scene.otherProjectId, events: [] }), `${U} ${N} ${N} ${N} ${N} - -`],
-    ['redeliver', 'mutation($i: RedeliverInput!) { redeliver(input: $i) { changed } }', () => ({ projectId: ids['project'], filter: {} }), `${U} ${F} ${N} ${F} - ${N} -`],
-    ['cancel deliveries', 'mutation($i: RedeliverInput!) { cancelDeliveries(input: $i) { changed } }', () => ({ projectId: ids['project'], filter: {} }), `${U} ${F} ${N} ${F} - ${N} -`],
-    ['clear deliveries', 'mutation($i: ClearDeliveriesInput!) { clearDeliveries(input: $i) { deleted } }', () => ({ projectId: ids['project'], before: '2020-01-01T00:00:00Z' }), `${U} ${F} ${N} ${F} - ${N} -`],
+    [
+      'create a user',
+      'mutation($i: CreateUserInput!) { createUser(input: $i) { user { id } } }',
+      () => ({ email: 'not an address', name: 'x' }),
+      `${U} ${F} ${F} ${F} ${F} ${F} BAD_USER_INPUT`,
+    ],
+    [
+      'create a project',
+      'mutation($i: CreateProjectInput!) { createProject(input: $i) { project { id } } }',
+      () => ({ slug: 'NOT A SLUG', name: slug() }),
+      `${U} ${F} ${F} ${F} ${F} ${F} BAD_USER_INPUT`,
+    ],
+    [
+      'update the project',
+      'mutation($i: UpdateProjectInput!) { updateProject(input: $i) { project { id } } }',
+      () => ({ id: ids['project'], name: 'Demo' }),
+      `${U} ${F} ${N} ${F} - ${N} -`,
+    ],
+    [
+      'delete the project, with a wrong slug',
+      'mutation($i: DeleteProjectInput!) { deleteProject(input: $i) { id } }',
+      () => ({ id: ids['project'], slug: 'x' }),
+      `${U} ${F} ${N} ${F} ${F} ${N} BAD_USER_INPUT`,
+    ],
+    [
+      'set a member',
+      'mutation($i: SetMemberInput!) { setMember(input: $i) { membership { role } } }',
+      () => ({ projectId: ids['project'], userId: ids['member'], role: 'MEMBER' }),
+      `${U} ${F} ${N} ${F} - ${N} -`,
+    ],
+    [
+      'remove somebody who is no member',
+      'mutation($i: RemoveMemberInput!) { removeMember(input: $i) { project { id } } }',
+      () => ({ projectId: ids['project'], userId: ids['outsider'] }),
+      `${U} ${F} ${N} ${F} ${N} ${N} ${N}`,
+    ],
+    [
+      'make an agent token',
+      'mutation($i: CreateTokenInput!) { createToken(input: $i) { token } }',
+      () => ({ projectId: ids['project'], name: 'x' }),
+      `${U} ${F} ${N} ${F} - ${N} -`,
+    ],
+    [
+      "make another's token",
+      'mutation($i: CreateTokenInput!) { createToken(input: $i) { token } }',
+      () => ({ userId: ids['outsider'], name: 'x' }),
+      `${U} ${F} - ${F} ${F} ${F} -`,
+    ],
+    [
+      'change a project channel',
+      'mutation($i: UpdateChannelInput!) { updateChannel(input: $i) { channel { id } } }',
+      () => ({ id: ids['projectChannel'], name: 'ours' }),
+      `${U} ${F} ${N} ${F} - ${N} -`,
+    ],
+    [
+      "change a member's channel",
+      'mutation($i: UpdateChannelInput!) { updateChannel(input: $i) { channel { id } } }',
+      () => ({ id: ids['memberChannel'], name: 'mine' }),
+      `${U} ${F} ${N} - ${N} ${N} ${N}`,
+    ],
+    [
+      'change a team subscription',
+      'mutation($i: UpdateSubscriptionInput!) { updateSubscription(input: $i) { subscription { id } } }',
+      () => ({ id: ids['teamSubscription'], isActive: true }),
+      `${U} ${F} ${N} ${F} - ${N} -`,
+    ],
+    [
+      "change a member's subscription",
+      'mutation($i: UpdateSubscriptionInput!) { updateSubscription(input: $i) { subscription { id } } }',
+      () => ({ id: ids['memberSubscription'], isActive: true }),
+      `${U} ${F} ${N} - ${N} ${N} ${N}`,
+    ],
+    [
+      'change a default',
+      'mutation($i: UpdateDefaultSubscriptionInput!) { updateDefaultSubscription(input: $i) { defaultSubscription { id } } }',
+      () => ({ id: ids['defaultSubscription'], inApp: true }),
+      `${U} ${F} ${N} ${F} - ${N} -`,
+    ],
+    [
+      'publish',
+      'mutation($i: PublishEventsInput!) { publishEvents(input: $i) { accepted } }',
+      () => ({ projectId: ids['project'], events: [] }),
+      `${U} - ${N} ${F} - ${N} -`,
+    ],
+    [
+      "publish into another's project",
+      'mutation($i: PublishEventsInput!) { publishEvents(input: $i) { accepted } }',
+      () => ({ projectId: scene.otherProjectId, events: [] }),
+      `${U} ${N} ${N} ${N} ${N} - -`,
+    ],
+    [
+      'redeliver',
+      'mutation($i: RedeliverInput!) { redeliver(input: $i) { changed } }',
+      () => ({ projectId: ids['project'], filter: {} }),
+      `${U} ${F} ${N} ${F} - ${N} -`,
+    ],
+    [
+      'cancel deliveries',
+      'mutation($i: RedeliverInput!) { cancelDeliveries(input: $i) { changed } }',
+      () => ({ projectId: ids['project'], filter: {} }),
+      `${U} ${F} ${N} ${F} - ${N} -`,
+    ],
+    [
+      'clear deliveries',
+      'mutation($i: ClearDeliveriesInput!) { clearDeliveries(input: $i) { deleted } }',
+      () => ({ projectId: ids['project'], before: '2020-01-01T00:00:00Z' }),
+      `${U} ${F} ${N} ${F} - ${N} -`,
+    ],
     ['mark read', 'mutation($i: InboxSelectionInput!) { markRead(input: $i) { changed } }', () => ({ all: true }), `${U} ${F} - - - - -`],
-    ['revoke a token that there is not', 'mutation($i: RevokeTokenInput!) { revokeToken(input: $i) { id } }', () => ({ id: unknownId('ApiToken') }), `${U} ${F} ${N} ${N} ${N} ${N} ${N}`],
+    [
+      'revoke a token that there is not',
+      'mutation($i: RevokeTokenInput!) { revokeToken(input: $i) { id } }',
+      () => ({ id: unknownId('ApiToken') }),
+      `${U} ${F} ${N} ${N} ${N} ${N} ${N}`,
+    ],
   ])('%s', async (_what, operation, input, codes) => {
     expect(await codesOf(operation, input?.() ?? null)).toEqual(codes.split(' '));
   });
@@ -113,7 +227,11 @@ describe('node and nodes', () => {
     const seen: Actor[] = [];
     for (const actor of ACTORS) {
       if (actor === 'stranger' || actor === 'agent') continue;
-      const { node, nodes } = await app.data('query($id: ID!) { node(id: $id) { id __typename } nodes(ids: [$id]) { id } }', { id: ids[name] }, scene.tokens[actor]);
+      const { node, nodes } = await app.data(
+        'query($id: ID!) { node(id: $id) { id __typename } nodes(ids: [$id]) { id } }',
+        { id: ids[name] },
+        scene.tokens[actor],
+      );
       expect(nodes).toEqual([node === null ? null : { id: ids[name] }]);
       if (node !== null) seen.push(actor);
     }
@@ -131,9 +249,12 @@ describe('node and nodes', () => {
   });
 
   test('types come with their own fields', async () => {
-    const { nodes } = await app.data('query($ids: [ID!]!) { nodes(ids: $ids) { __typename ... on Project { slug } ... on Channel { name project { slug } } } }', {
-      ids: [ids['project'], ids['projectChannel']],
-    });
+    const { nodes } = await app.data(
+      'query($ids: [ID!]!) { nodes(ids: $ids) { __typename ... on Project { slug } ... on Channel { name project { slug } } } }',
+      {
+        ids: [ids['project'], ids['projectChannel']],
+      },
+    );
     expect(nodes).toEqual([
       { __typename: 'Project', slug: 'demo' },
       { __typename: 'Channel', name: 'ours', project: { slug: 'demo' } },
@@ -181,15 +302,29 @@ describe('fields of a project', () => {
 
 describe('secrets', () => {
   test.each(ACTORS)('no answer to %s holds one', async (actor) => {
-    const all = await app.graphql('query($ids: [ID!]!) { nodes(ids: $ids) { ... on Channel { config { ... on WebhookConfig { url hmacSecret headers { name value } } } } } }', { ids: [ids['projectChannel'], ids['memberChannel']] }, scene.tokens[actor]);
+    const all = await app.graphql(
+      'query($ids: [ID!]!) { nodes(ids: $ids) { ... on Channel { config { ... on WebhookConfig { url hmacSecret headers { name value } } } } } }',
+      { ids: [ids['projectChannel'], ids['memberChannel']] },
+      scene.tokens[actor],
+    );
     expect(JSON.stringify(all)).not.toContain('canary-4711');
   });
 });
 
 describe('ids of another tenant or type', () => {
   test.each<[string, string, () => Record<string, unknown>, string]>([
-    ["another user's channel", 'createSubscription', () => ({ projectId: ids['project'], trigger: 'TASK_FAILED', channelIds: [ids['projectChannel'], ids['memberChannel']] }), 'channelIds.1'],
-    ['an id of another type', 'createSubscription', () => ({ projectId: ids['project'], trigger: 'TASK_FAILED', channelIds: [ids['projectChannel'], ids['project']] }), 'channelIds.1'],
+    [
+      "another user's channel",
+      'createSubscription',
+      () => ({ projectId: ids['project'], trigger: 'TASK_FAILED', channelIds: [ids['projectChannel'], ids['memberChannel']] }),
+      'channelIds.1',
+    ],
+    [
+      'an id of another type',
+      'createSubscription',
+      () => ({ projectId: ids['project'], trigger: 'TASK_FAILED', channelIds: [ids['projectChannel'], ids['project']] }),
+      'channelIds.1',
+    ],
     ['garbage', 'createSubscription', () => ({ projectId: 'garbage', trigger: 'TASK_FAILED' }), 'projectId'],
     ["another's item", 'markRead', () => ({ ids: [globalId('InboxItem', `${uuidv7()}:1`)] }), 'ids.0'],
   ])('%s is NOT_FOUND at its path', async (_what, mutation, input, path) => {
@@ -211,7 +346,9 @@ test('a token is shown once, and works at once; revoked, it does not', async () 
 
 test('whoever removes itself does not read the project by the answer', async () => {
   const { projectId, people } = scene;
-  await app.data('mutation($i: SetMemberInput!) { setMember(input: $i) { project { id } } }', { i: { projectId, userId: people.otherAdmin.id, role: 'ADMIN' } });
+  await app.data('mutation($i: SetMemberInput!) { setMember(input: $i) { project { id } } }', {
+    i: { projectId, userId: people.otherAdmin.id, role: 'ADMIN' },
+  });
   const removal = 'mutation($i: RemoveMemberInput!) { removeMember(input: $i) { project { slug members { edges { node { role } } } } } }';
   const { data, errors } = await app.graphql(removal, { i: { projectId, userId: people.otherAdmin.id } }, people.otherAdmin.token);
   expect(data).toBeNull();

@@ -1,6 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { byId, type ConnectionArgs, type CursorCodec, ID_CURSOR, JOINED_CURSOR, readPage, rowsToAsk, SEQ_CURSOR, toConnection } from '../../src/graphql/connection.ts';
+import {
+  byId,
+  type ConnectionArgs,
+  type CursorCodec,
+  ID_CURSOR,
+  JOINED_CURSOR,
+  readPage,
+  rowsToAsk,
+  SEQ_CURSOR,
+  toConnection,
+} from '../../src/graphql/connection.ts';
 
 const UUID = '0192f0c1-7a3b-7def-8123-456789abcdef';
 
@@ -19,7 +29,10 @@ function list(seqs: readonly number[], args: ConnectionArgs) {
 const nodes = (connection: ReturnType<typeof list>): number[] => connection.edges.map((edge) => edge.node);
 
 test('20 by default, newest first', () => {
-  const page = list(Array.from({ length: 30 }, (_, i) => i + 1), {});
+  const page = list(
+    Array.from({ length: 30 }, (_, i) => i + 1),
+    {},
+  );
   expect(nodes(page)).toEqual(Array.from({ length: 20 }, (_, i) => 30 - i));
   expect(page.pageInfo).toMatchObject({ hasNextPage: true, hasPreviousPage: false });
 });
@@ -85,17 +98,22 @@ test('Prisma gets the range as conditions on the id', () => {
 
 test('any walk, forwards or backwards, meets each row once', () => {
   fc.assert(
-    fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 1_000 }), { maxLength: 60 }), fc.integer({ min: 1, max: 17 }), fc.boolean(), (seqs, size, backward) => {
-      const met: number[] = [];
-      for (let args: ConnectionArgs = backward ? { last: size } : { first: size }; ; ) {
-        const page = list(seqs, args);
-        if (backward) met.unshift(...nodes(page));
-        else met.push(...nodes(page));
-        const { hasNextPage, hasPreviousPage, startCursor, endCursor } = page.pageInfo;
-        if (!(backward ? hasPreviousPage : hasNextPage)) break;
-        args = backward ? { last: size, before: startCursor } : { first: size, after: endCursor };
-      }
-      expect(met).toEqual([...seqs].sort((a, b) => b - a));
-    }),
+    fc.property(
+      fc.uniqueArray(fc.integer({ min: 1, max: 1_000 }), { maxLength: 60 }),
+      fc.integer({ min: 1, max: 17 }),
+      fc.boolean(),
+      (seqs, size, backward) => {
+        const met: number[] = [];
+        for (let args: ConnectionArgs = backward ? { last: size } : { first: size }; ; ) {
+          const page = list(seqs, args);
+          if (backward) met.unshift(...nodes(page));
+          else met.push(...nodes(page));
+          const { hasNextPage, hasPreviousPage, startCursor, endCursor } = page.pageInfo;
+          if (!(backward ? hasPreviousPage : hasNextPage)) break;
+          args = backward ? { last: size, before: startCursor } : { first: size, after: endCursor };
+        }
+        expect(met).toEqual([...seqs].sort((a, b) => b - a));
+      },
+    ),
   );
 });

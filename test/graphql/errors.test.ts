@@ -1,5 +1,5 @@
-import { GraphQLError, parse } from 'graphql';
 import { createGraphQLError } from '@graphql-tools/utils';
+import { GraphQLError, parse } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { operationError, toClientError } from '../../src/graphql/errors.ts';
 import { AppError, badInput, notFound } from '../../src/lib/error.ts';
@@ -64,7 +64,10 @@ describe('an error of graphql-js or Yoga about the request', () => {
 
   test.each([
     ['Unknown operation named', new GraphQLError(`Unknown operation named "${SECRET}".`)],
-    ['Unexpected parameter', createGraphQLError(`Unexpected parameter "${SECRET}" in the request body.`, { extensions: { code: 'BAD_REQUEST', http: { status: 400 } } })],
+    [
+      'Unexpected parameter',
+      createGraphQLError(`Unexpected parameter "${SECRET}" in the request body.`, { extensions: { code: 'BAD_REQUEST', http: { status: 400 } } }),
+    ],
     ['Variable', new GraphQLError(`Variable "$x" got invalid value "${SECRET}"; Int cannot represent`)],
     ['an argument, while executing', new GraphQLError(`Argument "first" has invalid value "${SECRET}".`, { path: ['viewer'] })],
     ['JSON that is none', createGraphQLError('POST body sent invalid JSON.', { extensions: { code: 'BAD_REQUEST', originalError: { message: SECRET } } })],

@@ -1,4 +1,4 @@
-import { buildSchema, type GraphQLInputType, GraphQLScalarType, parseValue } from 'graphql';
+import { buildSchema, type GraphQLInputType, type GraphQLScalarType, parseValue } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { checkInput, viewOfJson, viewOfLiteral } from '../../src/graphql/input-check.ts';
 import type { InputIssue } from '../../src/lib/error.ts';

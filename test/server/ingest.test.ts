@@ -45,7 +45,8 @@ const server = createHttpServer({
       },
       findProject: createFindProject({
         idOfSlug: (_viewer, slug) => Promise.resolve(slug === 'demo' ? PROJECT : null),
-        requirePublish: (viewer) => (viewer.kind === 'user' && viewer.userId === 'u2' ? Promise.reject(new AppError('FORBIDDEN', 'not allowed')) : Promise.resolve()),
+        requirePublish: (viewer) =>
+          viewer.kind === 'user' && viewer.userId === 'u2' ? Promise.reject(new AppError('FORBIDDEN', 'not allowed')) : Promise.resolve(),
       }),
     }),
   },
@@ -76,7 +77,11 @@ async function post(body: string | Uint8Array<ArrayBuffer>, options: Options = {
   const { token = 'agent-token-agent-token', type = 'application/json', query = '', method = 'POST' } = options;
   const headers = { 'content-type': type, ...(token === null ? {} : { authorization: `Bearer ${token}` }), ...options.headers };
   const response = await fetch(`${base}/v1/events${query}`, { method, headers, ...(method === 'GET' ? {} : { body }) });
-  return { status: response.status, headers: response.headers, json: (await response.json()) as Record<string, unknown> & { errors?: { extensions: object }[] } };
+  return {
+    status: response.status,
+    headers: response.headers,
+    json: (await response.json()) as Record<string, unknown> & { errors?: { extensions: object }[] },
+  };
 }
 
 const ndjson = (...lines: (string | object)[]): string => lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line))).join('\n');
@@ -134,7 +139,14 @@ describe('what is refused, and changes nothing', () => {
     ['an event without id', '[{"trigger":"task.failed"}]', {}, 400, 'BAD_USER_INPUT', { index: 0, path: 'id' }],
     ['an unknown field', '[{"id":"a","trigger":"task.failed","tasks":1}]', {}, 400, 'BAD_USER_INPUT', { index: 0, path: 'tasks' }],
     ['__proto__', '[{"id":"a","trigger":"task.failed","__proto__":{"x":1}}]', {}, 400, 'BAD_USER_INPUT', { index: 0 }],
-    ['data 1,000 deep', `[{"id":"a","trigger":"task.failed","data":${'{"a":'.repeat(1_000)}1${'}'.repeat(1_000)}}]`, {}, 400, 'BAD_USER_INPUT', { index: 0, path: 'data' }],
+    [
+      'data 1,000 deep',
+      `[{"id":"a","trigger":"task.failed","data":${'{"a":'.repeat(1_000)}1${'}'.repeat(1_000)}}]`,
+      {},
+      400,
+      'BAD_USER_INPUT',
+      { index: 0, path: 'data' },
+    ],
     ['an id over 200 bytes', JSON.stringify([{ ...EVENT, id: 'é'.repeat(101) }]), {}, 400, 'BAD_USER_INPUT', { index: 0, path: 'id' }],
     ['1,001 events', JSON.stringify(Array.from({ length: 1_001 }, () => EVENT)), {}, 400, 'BAD_USER_INPUT', {}],
   ])('%s', async (_why, body, options, status, code, issue) => {
@@ -182,7 +194,10 @@ describe('what is refused, and changes nothing', () => {
 
 describe('?invalid=skip', () => {
   test('takes the valid ones and lists the others', async () => {
-    const { status, json } = await post(ndjson(EVENT, '{', { ...EVENT, id: 7 }, { ...EVENT, id: 'e4' }), { type: 'application/x-ndjson', query: '?invalid=skip' });
+    const { status, json } = await post(ndjson(EVENT, '{', { ...EVENT, id: 7 }, { ...EVENT, id: 'e4' }), {
+      type: 'application/x-ndjson',
+      query: '?invalid=skip',
+    });
     expect(status).toBe(200);
     expect(json).toEqual({
       accepted: 2,
@@ -211,7 +226,9 @@ describe('bodies over 4 MiB', () => {
     const answer = await new Promise<string>((resolve) => {
       const { port } = new URL(base);
       const socket = connect(Number(port), '127.0.0.1', () => {
-        socket.write(`POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer agent-token-agent-token\r\ncontent-length: ${String(BODY_BYTES_MAX + 1)}\r\n\r\n`);
+        socket.write(
+          `POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer agent-token-agent-token\r\ncontent-length: ${String(BODY_BYTES_MAX + 1)}\r\n\r\n`,
+        );
       });
       socket.once('data', (data) => {
         socket.destroy();

@@ -53,6 +53,9 @@ describe('errors', () => {
   });
 
   test('an error of our own says what it is, and why', () => {
-    expect(describeError(new Error('sweep failed', { cause: new Error('no queue') }))).toMatchObject({ message: 'sweep failed', cause: { message: 'no queue' } });
+    expect(describeError(new Error('sweep failed', { cause: new Error('no queue') }))).toMatchObject({
+      message: 'sweep failed',
+      cause: { message: 'no queue' },
+    });
   });
 });

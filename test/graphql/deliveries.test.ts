@@ -1,0 +1,316 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { globalId } from '../../src/lib/global-id.ts';
+import { openTestApp, type TestApp } from '../support/app.ts';
+import { until } from '../support/pipeline.ts';
+import { openReceiver, type Receiver } from '../support/receiver.ts';
+import { addPerson, openScenario, type Person, type Scenario, setMember } from '../support/scenario.ts';
+import { openWs, type WsClient } from '../support/ws-client.ts';
+
+let app: TestApp;
+let scene: Scenario;
+let receiver: Receiver;
+let sockets: WsClient[] = [];
+
+beforeAll(async () => {
+  receiver = await openReceiver();
+  app = await openTestApp();
+  scene = await openScenario(app);
+}, 120_000);
+
+afterEach(() => {
+  for (const socket of sockets) socket.close();
+  sockets = [];
+});
+
+afterAll(async () => {
+  await app.close();
+  await receiver.close();
+});
+
+const FIELDS = `id status statusCode reason error responseBody channelName channelType eventId trigger taskId taskName agent attemptCount
+  channel { name } user { id } project { slug } subscriptions { id } attempts { number outcome statusCode reason error responseBody startedAt durationMs }`;
+
+/** A channel that answers with `status`, subscribed to task.failed of task names like `pattern`; personal with `owner`, else the project's. */
+async function addRoute(status: number, pattern: string, owner: Person | null = null): Promise<{ channelId: string; subscriptionId: string }> {
+  const { projectId, people } = scene;
+  const token = (owner ?? people.admin).token;
+  const config = { webhook: { url: `${receiver.url}/${String(status)}/${randomUUID()}` } };
+  const channel = { ...(owner === null ? { projectId } : {}), name: `c-${randomUUID()}`, config };
+  const { createChannel } = await app.data('mutation($i: CreateChannelInput!) { createChannel(input: $i) { channel { id } } }', { i: channel }, token);
+  const channelId = createChannel.channel.id as string;
+  const subscription = {
+    projectId,
+    team: owner === null,
+    trigger: 'TASK_FAILED',
+    channelIds: [channelId],
+    inApp: false,
+    filters: { taskNamePattern: pattern },
+  };
+  const created = await app.data(
+    'mutation($i: CreateSubscriptionInput!) { createSubscription(input: $i) { subscription { id } } }',
+    { i: subscription },
+    token,
+  );
+  return { channelId, subscriptionId: created.createSubscription.subscription.id as string };
+}
+
+async function publish(taskName: string, count = 1): Promise<void> {
+  const events = Array.from({ length: count }, () => ({ id: randomUUID(), trigger: 'task.failed', taskName, taskId: 't1', agent: 'w1' }));
+  expect((await app.events(events, { token: scene.tokens.agent })).status).toBe(200);
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tests say what they expect of it.
+async function list(filter: object, token = scene.people.admin.token): Promise<any[]> {
+  const query = `query($f: DeliveryFilter) { project(slug: "demo") { deliveries(filter: $f, first: 100) { edges { node { ${FIELDS} } } } } }`;
+  const data = await app.data(query, { f: filter }, token);
+  return data.project.deliveries.edges.map((edge: { node: object }) => edge.node) as object[];
+}
+
+async function settled(taskName: string, status: string): Promise<void> {
+  await until(async () => (await list({ taskName })).every((delivery) => delivery.status === status), `${taskName} is ${status}`);
+}
+
+test('a delivery tells its attempts, and whose subscription it was for', async () => {
+  const { subscriptionId } = await addRoute(400, 'refused');
+  await publish('refused');
+  await settled('refused', 'FAILED');
+  expect(await list({ taskName: 'refused' })).toEqual([
+    expect.objectContaining({
+      status: 'FAILED',
+      statusCode: 400,
+      reason: 'REJECTED',
+      responseBody: 'answer 400',
+      channelType: 'WEBHOOK',
+      trigger: 'task.failed',
+      taskId: 't1',
+      agent: 'w1',
+      attemptCount: 1,
+      project: { slug: 'demo' },
+      user: null,
+      subscriptions: [{ id: subscriptionId }],
+      attempts: [
+        expect.objectContaining({ number: 1, outcome: 'FAILED', statusCode: 400, responseBody: 'answer 400', startedAt: expect.stringMatching(/Z$/) }),
+      ],
+    }),
+  ]);
+});
+
+test("sends to a personal channel are their owner's: the project's log shows type, trigger and outcome", async () => {
+  const { member } = scene.people;
+  const { subscriptionId } = await addRoute(400, 'private', member);
+  await publish('private');
+  await settled('private', 'FAILED');
+  const [seenByAdmin] = await list({ taskName: 'private' });
+  expect(seenByAdmin).toMatchObject({
+    status: 'FAILED',
+    statusCode: 400,
+    reason: 'REJECTED',
+    channelName: 'personal',
+    channelType: 'WEBHOOK',
+    trigger: 'task.failed',
+  });
+  expect(seenByAdmin).toMatchObject({
+    channel: null,
+    error: null,
+    responseBody: null,
+    eventId: null,
+    taskId: null,
+    taskName: null,
+    agent: null,
+    subscriptions: [],
+  });
+  expect(seenByAdmin.attempts).toMatchObject([{ number: 1, outcome: 'FAILED', error: null, responseBody: null }]);
+
+  const { viewer } = await app.data(`{ viewer { deliveries { edges { node { ${FIELDS} } } } } }`, {}, member.token);
+  const own = viewer.deliveries.edges.map((edge: { node: object }) => edge.node) as object[];
+  expect(own).toEqual([
+    expect.objectContaining({ id: seenByAdmin.id, taskName: 'private', responseBody: 'answer 400', subscriptions: [{ id: subscriptionId }] }),
+  ]);
+  expect(own[0]).not.toMatchObject({ channelName: 'personal' });
+
+  const change = (mutation: string, token: string) =>
+    app.graphql(`mutation($i: RedeliverInput!) { ${mutation}(input: $i) { changed } }`, { i: { ids: [seenByAdmin.id] } }, token);
+  expect((await change('redeliver', scene.people.admin.token)).errors[0]?.extensions.code).toBe('FORBIDDEN');
+  const all = await app.data(
+    'mutation($i: RedeliverInput!) { redeliver(input: $i) { changed } }',
+    { i: { projectId: scene.projectId, filter: { taskName: 'private' } } },
+    scene.people.admin.token,
+  );
+  expect(all.redeliver.changed).toBe(0);
+  expect((await change('redeliver', member.token)).data.redeliver.changed).toBe(1);
+});
+
+test('node shows a delivery to the admins, and to whoever it was for', async () => {
+  await addRoute(200, 'node-test');
+  await addRoute(200, 'node-test', scene.people.member);
+  await publish('node-test');
+  await settled('node-test', 'SENT');
+  for (const { id, channelName } of await list({ taskName: 'node-test' })) {
+    const seen = async (token: string | null) => (await app.data('query($id: ID!) { node(id: $id) { id } }', { id }, token)).node !== null;
+    expect([await seen(scene.tokens.admin), await seen(scene.tokens.member), await seen(scene.tokens.outsider), await seen(scene.tokens.otherAdmin)]).toEqual([
+      true,
+      channelName === 'personal',
+      false,
+      false,
+    ]);
+  }
+});
+
+describe('filters', () => {
+  test('by status, channel, type, subscription, event, trigger, task and time', async () => {
+    const { channelId, subscriptionId } = await addRoute(200, 'filtered');
+    await publish('filtered', 2);
+    await settled('filtered', 'SENT');
+    const [newest, oldest] = await list({ taskName: 'filtered' });
+    const count = async (filter: object): Promise<number> => (await list({ taskName: 'filtered', ...filter })).length;
+    expect(await count({ status: ['SENT'] })).toBe(2);
+    expect(await count({ status: ['QUEUED', 'FAILED'] })).toBe(0);
+    expect(await count({ channelId })).toBe(2);
+    expect(await count({ channelId: globalId('Channel', randomUUID()) })).toBe(0);
+    expect(await count({ channelType: ['WEBHOOK'] })).toBe(2);
+    expect(await count({ subscriptionId })).toBe(2);
+    expect(await count({ eventId: oldest.eventId })).toBe(1);
+    expect(await count({ trigger: ['TASK_FAILED'] })).toBe(2);
+    expect(await count({ trigger: ['TASK_SLOW'] })).toBe(0);
+    expect(await count({ taskId: 't1' })).toBe(2);
+    expect(await count({ taskId: 't2' })).toBe(0);
+    expect(await count({ since: '2026-01-01T00:00:00Z' })).toBe(2);
+    expect(await count({ until: '2026-01-01T00:00:00Z' })).toBe(0);
+    expect(await count({ projectId: scene.otherProjectId })).toBe(0);
+    expect(newest.id).not.toBe(oldest.id);
+  });
+});
+
+describe('queueing again, cancelling, clearing', () => {
+  const change = (mutation: string, input: object) =>
+    app.graphql(`mutation($i: RedeliverInput!) { ${mutation}(input: $i) { changed deliveries { id status } } }`, { i: input }, scene.people.admin.token);
+
+  test('failed ones are sent anew, numbering goes on; sent ones are left alone', async () => {
+    await addRoute(400, 'again');
+    await publish('again');
+    await settled('again', 'FAILED');
+    const [{ id }] = await list({ taskName: 'again' });
+    expect((await change('redeliver', { ids: [id] })).data.redeliver).toEqual({ changed: 1, deliveries: [{ id, status: expect.any(String) }] });
+    await until(async () => (await list({ taskName: 'again' }))[0].attempts.length === 2, 'a second attempt');
+    await addRoute(200, 'once');
+    await publish('once');
+    await settled('once', 'SENT');
+    expect((await change('redeliver', { projectId: scene.projectId, filter: { taskName: 'once' } })).data.redeliver.changed).toBe(0);
+  });
+
+  test('queued ones are cancelled, by filter; then they can be queued again', async () => {
+    await addRoute(500, 'waiting');
+    await publish('waiting', 3);
+    await until(async () => (await list({ taskName: 'waiting' })).every((delivery) => delivery.attempts.length === 1), 'first attempts');
+    const selection = { projectId: scene.projectId, filter: { taskName: 'waiting' } };
+    expect((await change('cancelDeliveries', selection)).data.cancelDeliveries).toMatchObject({
+      changed: 3,
+      deliveries: [{ status: 'CANCELLED' }, { status: 'CANCELLED' }, { status: 'CANCELLED' }],
+    });
+    expect((await list({ taskName: 'waiting' })).map(({ reason }) => reason)).toEqual(['REQUESTED', 'REQUESTED', 'REQUESTED']);
+    expect((await change('cancelDeliveries', selection)).data.cancelDeliveries.changed).toBe(0);
+  });
+
+  test('finished ones are cleared, and the others stay', async () => {
+    await addRoute(200, 'done');
+    await publish('done');
+    await settled('done', 'SENT');
+    const before = new Date(Date.now() + 1_000).toISOString();
+    const { clearDeliveries } = await app.data(
+      'mutation($i: ClearDeliveriesInput!) { clearDeliveries(input: $i) { deleted } }',
+      { i: { projectId: scene.projectId, before } },
+      scene.people.admin.token,
+    );
+    expect(clearDeliveries.deleted).toBeGreaterThan(0);
+    expect(await list({ taskName: 'done' })).toEqual([]);
+  });
+
+  test.each<[string, () => object, string, string]>([
+    ['neither ids nor filter', () => ({}), 'BAD_USER_INPUT', 'ids'],
+    ['both', () => ({ ids: [], filter: {} }), 'BAD_USER_INPUT', 'ids'],
+    ['a filter without project', () => ({ filter: {} }), 'BAD_USER_INPUT', 'projectId'],
+    ['101 ids', () => ({ ids: Array.from({ length: 101 }, () => globalId('Delivery', randomUUID())) }), 'BAD_USER_INPUT', 'ids'],
+    ['an id of nothing', () => ({ ids: [globalId('Delivery', randomUUID())] }), 'NOT_FOUND', 'ids.0'],
+    ['an id of another type', () => ({ ids: [scene.projectId] }), 'NOT_FOUND', 'ids.0'],
+  ])('%s is refused', async (_why, input, code, path) => {
+    const { errors } = await change('redeliver', input());
+    expect(errors[0]?.extensions).toMatchObject({ code, issues: [{ path }] });
+  });
+});
+
+describe('statistics', () => {
+  test('count by time, type and status', async () => {
+    await addRoute(200, 'stats');
+    await publish('stats', 2);
+    await settled('stats', 'SENT');
+    const query = `query($s: DateTime!, $b: Int!) { project(slug: "demo") { deliveryStats(since: $s, bucketSeconds: $b) { start channelType status count } } }`;
+    const since = new Date(Date.now() - 3_600_000).toISOString();
+    const { project } = await app.data(query, { s: since, b: 7_200 }, scene.people.admin.token);
+    const sent = project.deliveryStats.filter((bucket: { status: string }) => bucket.status === 'SENT');
+    expect(sent).toEqual([{ start: since, channelType: 'WEBHOOK', status: 'SENT', count: expect.any(Number) }]);
+    for (const bucketSeconds of [0, 1]) {
+      const { errors, data } = await app.graphql(query, { s: since, b: bucketSeconds }, scene.people.admin.token);
+      expect([data.project.deliveryStats, errors[0]?.extensions.issues?.[0]?.path]).toEqual([null, 'bucketSeconds']);
+    }
+  });
+});
+
+describe('the live stream', () => {
+  const WATCH = 'subscription($p: ID!) { deliveries(projectId: $p) { id status taskName } }';
+
+  async function watch(token: string): Promise<WsClient> {
+    const socket = await openWs(app.wsUrl, token);
+    sockets.push(socket);
+    socket.subscribe('d', WATCH, { p: scene.projectId });
+    // Answered after the subscription is: what is published from now on is seen.
+    socket.subscribe('q', '{ viewer { user { id } } }');
+    await socket.payload('q');
+    return socket;
+  }
+
+  test('gives deliveries as they are queued and finished', async () => {
+    await addRoute(200, 'live');
+    const socket = await watch(scene.people.admin.token);
+    await publish('live');
+    const statuses: string[] = [];
+    while (statuses.at(-1) !== 'SENT') {
+      const { data } = await socket.payload('d');
+      if (data.deliveries.taskName === 'live') statuses.push(data.deliveries.status as string);
+    }
+    expect(['QUEUED', 'SENT']).toEqual(expect.arrayContaining(statuses));
+  });
+
+  test.each([
+    ['a member', 'member', 'FORBIDDEN'],
+    ['who is no member', 'outsider', 'NOT_FOUND'],
+  ] as const)('is not for %s', async (_who, actor, code) => {
+    const socket = await watch(scene.people[actor].token);
+    expect(await socket.payload('d')).toMatchObject({ errors: [{ extensions: { code } }] });
+  });
+
+  test.each([
+    ['a role too low', 'mutation($i: SetMemberInput!) { setMember(input: $i) { membership { role } } }', { role: 'MEMBER' }],
+    ['a membership that is gone', 'mutation($i: RemoveMemberInput!) { removeMember(input: $i) { project { id } } }', {}],
+  ])('ends with FORBIDDEN, then complete, for %s; the inbox stays', async (_why, mutation, input) => {
+    const person = await addPerson(app, `admin-${randomUUID()}`);
+    await setMember(app, scene.projectId, person, 'ADMIN');
+    const socket = await watch(person.token);
+    socket.subscribe('inbox', 'subscription { inbox { __typename } }');
+    await socket.payload('inbox');
+    const startMs = Date.now();
+    await app.data(mutation, { i: { projectId: scene.projectId, userId: person.id, ...input } });
+    let last = await socket.payload('d');
+    while (last.errors === undefined) last = await socket.payload('d');
+    expect(last).toMatchObject({ data: null, errors: [{ extensions: { code: 'FORBIDDEN' } }] });
+    expect(Date.now() - startMs).toBeLessThan(1_000);
+    socket.subscribe('q', '{ __typename }');
+    const ended: string[] = [];
+    while (!ended.includes('next q')) {
+      const message = await socket.next();
+      ended.push(`${message.type} ${message.id ?? ''}`);
+    }
+    expect(ended).toContain('complete d');
+    expect(ended).not.toContain('complete inbox');
+  });
+});
