@@ -11,6 +11,8 @@ import { cpuMs, memoryMiB, type Peer, pause, type ServerProcess, startPeer, star
 const TOKEN = 'bench-admin-token-0123456789';
 const POSTGRES = process.env['BENCH_DATABASE_URL'];
 const DATABASE = 'tocsin_bench';
+/** Each event goes to one of these, in turn: one webhook alone would measure its limit of four sends at once. */
+const WEBHOOKS = 8;
 const wanted = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), 'tocsin-bench-'));
 
@@ -115,17 +117,21 @@ async function measureInbox(sockets: number): Promise<void> {
 
 async function addWebhooks(): Promise<void> {
   const { project } = await graphql<{ project: { id: string } }>('{ project(slug: "bench") { id } }');
-  const { createChannel } = await graphql<{ createChannel: { channel: { id: string } } }>(
-    'mutation ($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }',
-    { input: { projectId: project.id, name: 'sink', config: { webhook: { url: `http://127.0.0.1:${String(sinkPort)}/hook`, hmacSecret: 'bench secret' } } } },
-  );
-  await graphql('mutation ($input: CreateSubscriptionInput!) { createSubscription(input: $input) { subscription { id } } }', {
-    input: { projectId: project.id, team: true, trigger: 'TASK_FAILED', filters: { taskNamePattern: 'webhook.*' }, channelIds: [createChannel.channel.id] },
-  });
+  for (let number = 0; number < WEBHOOKS; number += 1) await addWebhook(project.id, number);
   const { project: withDefaults } = await graphql<{ project: { defaultSubscriptions: { id: string }[] } }>('{ project(slug: "bench") { defaultSubscriptions { id } } }');
   for (const { id } of withDefaults.defaultSubscriptions) await graphql('mutation ($id: ID!) { deleteDefaultSubscription(input: { id: $id }) { id } }', { id });
   const { viewer } = await graphql<{ viewer: { subscriptions: { edges: { node: { id: string } }[] } } }>('{ viewer { subscriptions { edges { node { id } } } } }');
   for (const { node } of viewer.subscriptions.edges) await graphql('mutation ($id: ID!) { deleteSubscription(input: { id: $id }) { id } }', { id: node.id });
+}
+
+async function addWebhook(projectId: string, number: number): Promise<void> {
+  const url = `http://127.0.0.1:${String(sinkPort)}/hook/${String(number)}`;
+  const { createChannel } = await graphql<{ createChannel: { channel: { id: string } } }>('mutation ($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }', {
+    input: { projectId, name: `sink ${String(number)}`, config: { webhook: { url, hmacSecret: 'bench secret' } } },
+  });
+  await graphql('mutation ($input: CreateSubscriptionInput!) { createSubscription(input: $input) { subscription { id } } }', {
+    input: { projectId, team: true, trigger: 'TASK_FAILED', filters: { taskNamePattern: `webhook${String(number)}.*` }, channelIds: [createChannel.channel.id] },
+  });
 }
 
 async function addMembers(count: number): Promise<string[]> {
@@ -159,7 +165,7 @@ function event(prefix: string, taskPrefix: 'webhook' | 'inbox'): object {
     id: `${prefix}-${String(process.pid)}-${String(eventNumber)}`,
     trigger: 'task.failed',
     taskId: `task-${String(eventNumber)}`,
-    taskName: `${taskPrefix}.run`,
+    taskName: taskPrefix === 'webhook' ? `webhook${String(eventNumber % WEBHOOKS)}.run` : 'inbox.run',
     queue: 'default',
     engine: 'celery',
     agent: 'worker-1',

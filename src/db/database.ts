@@ -15,7 +15,10 @@ export interface Database {
   readonly prisma: PrismaClient;
   /** Plain SQL outside of a transaction: for hot paths. */
   readonly sql: Sql;
-  /** Runs `run` in one transaction of plain SQL; a deadlock or a serialization failure (40P01, 40001) repeats it, at most 3 times. */
+  /**
+   * Runs `run` in one transaction of plain SQL; a deadlock or a serialization failure (40P01, 40001) repeats it, at most 3 times. Statements run in the order in
+   * which they are given and need not be awaited one by one: what depends on no answer goes out with what is before it, in one round trip. Await all of them.
+   */
   transaction<T>(run: (tx: Sql) => Promise<T>): Promise<T>;
   /** The same with Prisma's model API. `sqlOf(tx)` gives plain SQL inside it. */
   prismaTransaction<T>(run: (tx: Prisma.TransactionClient) => Promise<T>): Promise<T>;

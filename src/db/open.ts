@@ -13,7 +13,7 @@ const PRISMA_TRANSACTION = { maxWait: 20_000, timeout: 60_000 };
 
 /** PostgreSQL by its URL: one pool of `connectionsMax`, shared by Prisma, plain SQL and pg-boss, and one connection that listens. */
 export function openPostgres(url: string, connectionsMax: number, onError: (error: unknown) => void): Database & { pool: pg.Pool } {
-  const pool = new pg.Pool({ connectionString: url, max: connectionsMax, keepAlive: true, application_name: 'tocsin', connectionTimeoutMillis: 10_000 });
+  const pool = new pg.Pool({ connectionString: url, max: connectionsMax, keepAlive: true, application_name: 'tocsin', connectionTimeoutMillis: 10_000, pipeline: true });
   pool.on('error', onError);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: false }) });
   return {
@@ -88,8 +88,9 @@ async function pgTransaction<T>(pool: pg.Pool, run: (tx: Sql) => Promise<T>): Pr
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
-    await client.query('BEGIN');
-    const result = await run(pgSql(client));
+    // Sent, not awaited: the first statement follows it on the wire. Where it fails, the connection is lost and so is all that follows.
+    const begun = client.query('BEGIN');
+    const [result] = await Promise.all([run(pgSql(client)), begun]);
     await client.query('COMMIT');
     return result;
   } catch (error) {

@@ -1,4 +1,5 @@
 import { badInput } from '../lib/error.ts';
+import { isUuid } from '../lib/id.ts';
 
 export interface ConnectionArgs {
   first?: number | null | undefined;
@@ -82,10 +83,8 @@ function prefixed<Key>(prefix: string, codec: CursorCodec<Key>): CursorCodec<Key
   };
 }
 
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-
 /** Rows by their UUIDv7, whose order is that of their making. */
-export const ID_CURSOR: CursorCodec<string> = prefixed('id:', { write: (id) => id, read: (text) => (UUID.test(text) ? text : null) });
+export const ID_CURSOR: CursorCodec<string> = prefixed('id:', { write: (id) => id, read: (text) => (isUuid(text) ? text : null) });
 
 /** Inbox items by their number. */
 export const SEQ_CURSOR: CursorCodec<number> = prefixed<number>('seq:', {
@@ -103,7 +102,7 @@ export const JOINED_CURSOR: CursorCodec<JoinedKey> = prefixed('joined:', {
   write: ({ joinedAtMs, userId }) => `${String(joinedAtMs)}:${userId}`,
   read: (text) => {
     const [time = '', userId = ''] = text.split(':', 2);
-    return /^\d{1,15}$/.test(time) && UUID.test(userId) ? { joinedAtMs: Number(time), userId } : null;
+    return /^\d{1,15}$/.test(time) && isUuid(userId) ? { joinedAtMs: Number(time), userId } : null;
   },
 });
 

@@ -1,3 +1,5 @@
+import { isUuid } from './id.ts';
+
 /** The types that have a Relay global id (contract.graphql's Node), by the names that the API gives them. */
 export const NODE_TYPES = ['User', 'Project', 'ApiToken', 'Channel', 'NotificationSubscription', 'DefaultSubscription', 'Delivery', 'InboxItem'] as const;
 export type NodeType = (typeof NODE_TYPES)[number];
@@ -10,9 +12,9 @@ export function globalId(type: NodeType, key: string): string {
 /** Reads what `globalId` made; null for everything else. The key is in its type's one form: a UUID, `<uuid>:<seq>` for an InboxItem. */
 export function decodeGlobalId(text: string): { type: NodeType; key: string } | null {
   if (text.length > ID_LENGTH_MAX || !BASE64URL.test(text)) return null;
-  const [name = '', key = ''] = splitOnce(Buffer.from(text, 'base64url').toString('utf8'));
+  const [name, key] = splitOnce(Buffer.from(text, 'base64url').toString('utf8'));
   const type = NODE_TYPES.find((known) => known === name);
-  if (type === undefined || !(type === 'InboxItem' ? INBOX_KEY : UUID).test(key)) return null;
+  if (type === undefined || !(type === 'InboxItem' ? INBOX_KEY.test(key) : isUuid(key))) return null;
   return globalId(type, key) === text ? { type, key } : null;
 }
 
@@ -35,7 +37,6 @@ export function splitInboxItemKey(key: string): { userId: string; seq: number } 
 
 const ID_LENGTH_MAX = 200;
 const BASE64URL = /^[A-Za-z0-9_-]+$/;
-const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** Numbers up to 15 digits are exact in JavaScript. */
 const INBOX_KEY = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}:[1-9][0-9]{0,14}$/;
 

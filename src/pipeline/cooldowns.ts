@@ -126,11 +126,17 @@ async function shareKeys(tx: Sql, claims: readonly Claim[]): Promise<void> {
   for (const claim of claims) if (!known.has(claim.key)) claim.key = OVERFLOW_KEY;
 }
 
-/** Forgets keyed rows that hold nothing any more: long over, with no dropped match to tell of. Returns how many. */
+/**
+ * Forgets keyed rows that hold nothing any more: long over, with no dropped match to tell of. Those that a recording is claiming at this moment are left
+ * alone: it locks them in the order of their keys, which a deletion does not keep. Returns how many.
+ */
 export async function forgetCooldowns(sql: Sql): Promise<number> {
   const rows = await sql.query(
-    `DELETE FROM cooldowns AS c USING subscriptions AS s WHERE s.id = c.subscription_id AND c.key <> '' AND c.suppressed = 0
-       AND c.last_fired_at + make_interval(secs => s.cooldown_seconds) < now() - interval '1 day' RETURNING 1 AS gone`,
+    `WITH over AS (
+       SELECT c.subscription_id, c.key FROM cooldowns AS c JOIN subscriptions AS s ON s.id = c.subscription_id
+       WHERE c.key <> '' AND c.suppressed = 0 AND c.last_fired_at + make_interval(secs => s.cooldown_seconds) < now() - interval '1 day' FOR UPDATE OF c SKIP LOCKED
+     )
+     DELETE FROM cooldowns AS c USING over WHERE c.subscription_id = over.subscription_id AND c.key = over.key RETURNING 1 AS gone`,
   );
   return rows.length;
 }

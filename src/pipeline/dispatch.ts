@@ -34,6 +34,8 @@ interface Ready {
 
 /** Jobs a fetch. Fixed, so that the statement is prepared once. */
 const FETCH_BATCH = 32;
+/** From the start of one fetch to the next: under load, jobs of several recordings are claimed together. The first of a quiet time goes at once. */
+const FETCH_PACE_MS = 4;
 /** Claimed jobs that wait for a slot; below it more are fetched. */
 const READY_LOW = 16;
 /** Of one channel: beyond it, no more of it are fetched. */
@@ -99,10 +101,17 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     if (!isHinted || isFetching || readyCount() >= READY_LOW || settler.waiting() > UNSETTLED_MAX) return;
     isFetching = true;
     isHinted = false;
+    const startedAt = deps.clock.now();
     void fetch().finally(() => {
-      isFetching = false;
-      pump();
+      const restMs = FETCH_PACE_MS - (deps.clock.now() - startedAt);
+      if (restMs > 0) deps.clock.after(restMs, fetched);
+      else fetched();
     });
+  }
+
+  function fetched(): void {
+    isFetching = false;
+    pump();
   }
 
   async function fetch(): Promise<void> {

@@ -28,14 +28,15 @@ export async function addNotices(tx: Sql, notices: readonly Notice[], nowMs: num
     channel_id: notice.channelId,
     notice: { title: notice.title, body: notice.body },
   }));
-  await lockInboxes(tx, [...ranks.counts.keys()]);
-  await tx.query(
+  const locked = lockInboxes(tx, [...ranks.counts.keys()]);
+  const inserted = tx.query(
     `WITH moved AS (${MOVE_COUNTERS})
      INSERT INTO inbox_items (user_id, seq, kind, reason, project_id, channel_id, notice, created_at)
      SELECT r.user_id, moved.base + r.rank, r.kind, 'NOTICE', r.project_id, r.channel_id, r.notice, $3::timestamptz
      FROM json_to_recordset($4::json) AS r(user_id uuid, rank int, kind text, project_id uuid, channel_id uuid, notice jsonb) JOIN moved USING (user_id)`,
     [[...ranks.counts.keys()], [...ranks.counts.values()], new Date(nowMs), JSON.stringify(rows)],
   );
+  await Promise.all([locked, inserted]);
   return [...ranks.counts.keys()];
 }
 

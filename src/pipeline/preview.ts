@@ -11,9 +11,10 @@ export interface Preview {
   detail: string | null;
 }
 
-/** What the event would do now to each subscription of the project, in the order in which the matcher looks at them. Writes nothing. */
+/** What the event would do now to each subscription of the project to its trigger, in the order in which the matcher looks at them. Writes nothing. */
 export async function previewMatch(deps: { db: Database; now: () => number }, projectId: string, event: AcceptedEvent): Promise<Preview[]> {
-  const subscriptions = await readSubscriptions(deps.db.sql, projectId, 'ALL');
+  const all = await readSubscriptions(deps.db.sql, projectId, 'ALL');
+  const subscriptions = all.filter((subscription) => subscription.trigger === event.trigger);
   const cooling = await readCooling(deps.db, subscriptions, event);
   return subscriptions.map((subscription) => {
     const miss = firstMiss(subscription, event, deps.now());

@@ -68,8 +68,8 @@ export async function insertInboxItems(tx: Sql, items: readonly PlannedItem[], n
   if (items.length === 0) return;
   const { ranks, counts } = rankByUser(items);
   const userIds = [...counts.keys()];
-  await lockInboxes(tx, userIds);
-  await tx.query(
+  const locked = lockInboxes(tx, userIds);
+  const inserted = tx.query(
     `WITH moved AS (${MOVE_COUNTERS})
      INSERT INTO inbox_items (user_id, seq, kind, reason, project_id, event_ref, subscription_id, suppressed_count, created_at)
      SELECT r.user_id, moved.base + r.rank, 'EVENT', r.reason, r.project_id, r.event_ref, r.subscription_id, r.suppressed, $3::timestamptz
@@ -88,6 +88,7 @@ export async function insertInboxItems(tx: Sql, items: readonly PlannedItem[], n
       items.map((item) => item.suppressed?.count ?? 0),
     ],
   );
+  await Promise.all([locked, inserted]);
 }
 
 /** Inserts deliveries, and for each whose personal subscription matched, who may look at it. */

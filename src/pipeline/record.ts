@@ -79,9 +79,8 @@ export async function recordEvents(deps: RecordDeps, events: readonly ProjectEve
     const plan = planAll(deps, matched, fired);
     for (const candidate of fresh) results[candidate.place] = { fate: 'ACCEPTED', inboxItems: 0, deliveries: 0 };
     for (const { place, inboxItems, deliveries } of plan.counts) results[place] = { fate: 'ACCEPTED', inboxItems, deliveries };
-    await insertInboxItems(tx, plan.items, now);
-    await insertDeliveries(tx, plan.deliveries, now);
-    await deps.jobs.add(tx, plan.deliveries.map((delivery) => ({ id: delivery.jobId, deliveryId: delivery.id, channelId: delivery.channel.id, at: null })));
+    const jobs = plan.deliveries.map((delivery) => ({ id: delivery.jobId, deliveryId: delivery.id, channelId: delivery.channel.id, at: null }));
+    await Promise.all([insertInboxItems(tx, plan.items, now), insertDeliveries(tx, plan.deliveries, now), deps.jobs.add(tx, jobs)]);
     return {
       results,
       userIds: [...new Set(plan.items.map((item) => item.userId))],
@@ -94,9 +93,10 @@ export async function recordEvents(deps: RecordDeps, events: readonly ProjectEve
 /** Events of known projects, each id once, with what they match by the rules in force; marks events of projects that are gone in `results`. */
 async function matchEvents(deps: RecordDeps, tx: Sql, events: readonly ProjectEvent[], nowMs: number, results: Recorded[]): Promise<Candidate[]> {
   const projectIds = [...new Set(events.map(({ projectId }) => projectId))];
-  await lockProjectsShared(tx, projectIds);
+  const locked = lockProjectsShared(tx, projectIds);
+  const [rows] = await Promise.all([tx.query<RecordProject>(PROJECTS, [projectIds]), locked]);
   const projects = new Map<string, RecordProject & { index: MatchIndex }>();
-  for (const project of await tx.query<RecordProject>(PROJECTS, [projectIds])) {
+  for (const project of rows) {
     const { index } = await deps.indexes.at(tx, project.id, project.version);
     projects.set(project.id, { ...project, index });
   }

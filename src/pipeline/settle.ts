@@ -60,10 +60,12 @@ export async function settle(deps: SettleDeps, settlements: readonly Settlement[
   const { touched, expired, woken } = await deps.db.transaction(async (tx) => {
     const recipients = failedChannels.length > 0 ? await recipientsOf(tx, failedChannels) : [];
     if (recipients.length > 0) await lockInboxes(tx, recipients.map((recipient) => recipient.userId));
-    const rows = await updateDeliveries(tx, updates);
-    const expiredChannels = await updateHealth(tx, health, deps.now());
+    const [rows, expiredChannels] = await Promise.all([
+      updateDeliveries(tx, updates),
+      updateHealth(tx, health, deps.now()),
+      deps.jobs.finish(tx, settlements.map(({ job }) => job)),
+    ]);
     const users = failedChannels.length > 0 ? await noticeFailing(tx, failedChannels, recipients, deps.now()) : [];
-    await deps.jobs.finish(tx, settlements.map(({ job }) => job));
     await deps.jobs.add(tx, nextJobs(settlements, updates, rows));
     return { touched: rows, expired: expiredChannels, woken: users };
   });

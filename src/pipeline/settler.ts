@@ -12,6 +12,8 @@ export interface Settler {
 /** Settlements a transaction. */
 const BATCH_MAX = 100;
 const RETRY_MS = 500;
+/** From the start of one transaction to the next while endings keep coming: what comes meanwhile shares the cost. The first of a quiet time goes at once. */
+const PACE_MS = 8;
 
 /**
  * Settles in batches: while one transaction is under way, further endings gather for the next. A database that is gone is asked again until it is back,
@@ -31,21 +33,28 @@ export function createSettler(deps: SettleDeps & { clock: Clock; onError: (error
 
   async function run(): Promise<void> {
     while (pending.length > 0) {
+      const startedAt = deps.clock.now();
       const batch = onePerDelivery(pending).slice(0, BATCH_MAX);
       try {
         await settle(deps, batch);
         const done = new Set(batch);
         pending = pending.filter((settlement) => !done.has(settlement));
+        if (idle.length === 0 && pending.length < BATCH_MAX) await wait(PACE_MS - (deps.clock.now() - startedAt));
       } catch (error) {
         deps.onError(error);
-        await new Promise<void>((resolve) => {
-          deps.clock.after(RETRY_MS, resolve);
-        });
+        await wait(RETRY_MS);
       }
     }
     isRunning = false;
     for (const resolve of idle) resolve();
     idle = [];
+  }
+
+  async function wait(ms: number): Promise<void> {
+    if (ms <= 0) return;
+    await new Promise<void>((resolve) => {
+      deps.clock.after(ms, resolve);
+    });
   }
 
   return {

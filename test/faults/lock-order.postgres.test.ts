@@ -188,7 +188,8 @@ test('publish × publish with cooldowns by task name, in opposite order: each fi
   for (let n = 0; n < 3; n += 1) await addSubscription(a.db, { projectId: quiet, userId: await addMember(a.db, quiet), cooldownSeconds: 300, cooldownBy: 'TASK_NAME' });
   let inboxItems = 0;
   const publisher = (side: Side, order: (ids: string[]) => string[]) => async () => {
-    inboxItems += (await side.publisher.publish(quiet, order(names).map((taskName) => failedTask({ id: uuidv7(), taskName })))).inboxItems;
+    const result = await side.publisher.publish(quiet, order(names).map((taskName) => failedTask({ id: uuidv7(), taskName })));
+    inboxItems += result.inboxItems;
   };
   await contend(
     publisher(a, (ids) => ids),

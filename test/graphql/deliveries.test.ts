@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
+import type { ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { globalId } from '../../src/lib/global-id.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
 import { until } from '../support/pipeline.ts';
-import { openReceiver, type Receiver } from '../support/receiver.ts';
+import { openReceiver, type Received, type Receiver } from '../support/receiver.ts';
 import { addPerson, openScenario, type Person, type Scenario, setMember } from '../support/scenario.ts';
 import { openWs, type WsClient } from '../support/ws-client.ts';
 
@@ -13,7 +14,7 @@ let receiver: Receiver;
 let sockets: WsClient[] = [];
 
 beforeAll(async () => {
-  receiver = await openReceiver();
+  receiver = await openReceiver(answerByPath);
   app = await openTestApp();
   scene = await openScenario(app);
 }, 120_000);
@@ -27,6 +28,12 @@ afterAll(async () => {
   await app.close();
   await receiver.close();
 });
+
+/** `/400/…` is answered with 400. */
+function answerByPath(res: ServerResponse, { path }: Received): void {
+  const status = Number(/^\/(\d{3})\b/.exec(path)?.[1]);
+  res.writeHead(status, { 'content-type': 'text/plain' }).end(`answer ${String(status)}`);
+}
 
 const FIELDS = `id status statusCode reason error responseBody channelName channelType eventId trigger taskId taskName agent attemptCount
   channel { name } user { id } project { slug } subscriptions { id } attempts { number outcome statusCode reason error responseBody startedAt durationMs }`;
@@ -192,7 +199,7 @@ describe('queueing again, cancelling, clearing', () => {
     await settled('again', 'FAILED');
     const [{ id }] = await list({ taskName: 'again' });
     expect((await change('redeliver', { ids: [id] })).data.redeliver).toEqual({ changed: 1, deliveries: [{ id, status: expect.any(String) }] });
-    await until(async () => (await list({ taskName: 'again' }))[0].attempts.length === 2, 'a second attempt');
+    await until(async () => Number((await list({ taskName: 'again' }))[0].attempts.length) === 2, 'a second attempt');
     await addRoute(200, 'once');
     await publish('once');
     await settled('once', 'SENT');

@@ -200,13 +200,13 @@ test('cursor, counts and page of one operation are of one snapshot, whatever cha
 
   const { viewer } = await app.data(STATE, {}, reader.token);
   const ids = viewer.inbox.edges.map((edge: { node: { id: string } }) => edge.node.id) as string[];
-  let isChanging = true;
+  const progress = { isDone: false };
   const changing = (async () => {
     for (const id of ids) await app.data('mutation($i: InboxSelectionInput!) { markRead(input: $i) { changed } }', { i: { ids: [id] } }, reader.token);
-    isChanging = false;
+    progress.isDone = true;
   })();
   let reads = 0;
-  while (isChanging) {
+  while (!progress.isDone) {
     const { viewer: seen } = await app.data(STATE, {}, reader.token);
     const unread = seen.inbox.edges.filter((edge: { node: { readAt: string | null } }) => edge.node.readAt === null).length;
     expect(seen.inboxCounts.unread).toBe(unread);

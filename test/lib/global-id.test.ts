@@ -27,7 +27,7 @@ test.each([
   ['an item without number', Buffer.from(`InboxItem:${UUID}`).toString('base64url')],
   ['item number 0', Buffer.from(`InboxItem:${UUID}:0`).toString('base64url')],
   ['an item number beyond what is exact', Buffer.from(`InboxItem:${UUID}:${'9'.repeat(16)}`).toString('base64url')],
-  ['padding', `${Buffer.from(`User:${UUID}`).toString('base64')}`],
+  ['padding', Buffer.from(`User:${UUID}`).toString('base64')],
   ['too long', 'A'.repeat(201)],
 ])('refuses %s', (_why, text) => {
   expect(decodeGlobalId(text)).toBeNull();

@@ -124,21 +124,21 @@ describe('what is taken', () => {
 });
 
 describe('what is refused, and changes nothing', () => {
-  test.each<[string, string, Options, number, string, object]>([
-    ['no token', '[]', { token: null }, 401, 'UNAUTHENTICATED', {}],
-    ['a wrong token', '[]', { token: 'wrong-token-wrong-token' }, 401, 'UNAUTHENTICATED', {}],
-    ['a user who names no project', '[]', { token: 'admin-token-admin-token' }, 400, 'BAD_USER_INPUT', { path: 'project' }],
-    ['a project that there is not', '[]', { token: 'admin-token-admin-token', query: '?project=nope' }, 404, 'NOT_FOUND', { path: 'project' }],
-    ['a member, who may not publish', '[]', { token: 'other-token-other-token', query: '?project=demo' }, 403, 'FORBIDDEN', {}],
-    ['another method', '', { method: 'GET' }, 405, 'BAD_USER_INPUT', {}],
-    ['another content type', '[]', { type: 'text/plain' }, 415, 'BAD_USER_INPUT', {}],
-    ['a compressed body', '[]', { headers: { 'content-encoding': 'gzip' } }, 415, 'BAD_USER_INPUT', {}],
-    ['broken JSON', '[{', {}, 400, 'BAD_USER_INPUT', { path: '' }],
-    ['JSON that is no array', '{"id":"e1"}', {}, 400, 'BAD_USER_INPUT', { message: 'the body must be a JSON array of events' }],
-    ['an unknown way to treat invalid ones', '[]', { query: '?invalid=ignore' }, 400, 'BAD_USER_INPUT', { path: 'invalid' }],
-    ['an event without id', '[{"trigger":"task.failed"}]', {}, 400, 'BAD_USER_INPUT', { index: 0, path: 'id' }],
-    ['an unknown field', '[{"id":"a","trigger":"task.failed","tasks":1}]', {}, 400, 'BAD_USER_INPUT', { index: 0, path: 'tasks' }],
-    ['__proto__', '[{"id":"a","trigger":"task.failed","__proto__":{"x":1}}]', {}, 400, 'BAD_USER_INPUT', { index: 0 }],
+  test.each<[string, string, Options, [number, string, object]]>([
+    ['no token', '[]', { token: null }, [401, 'UNAUTHENTICATED', {}]],
+    ['a wrong token', '[]', { token: 'wrong-token-wrong-token' }, [401, 'UNAUTHENTICATED', {}]],
+    ['a user who names no project', '[]', { token: 'admin-token-admin-token' }, [400, 'BAD_USER_INPUT', { path: 'project' }]],
+    ['a project that there is not', '[]', { token: 'admin-token-admin-token', query: '?project=nope' }, [404, 'NOT_FOUND', { path: 'project' }]],
+    ['a member, who may not publish', '[]', { token: 'other-token-other-token', query: '?project=demo' }, [403, 'FORBIDDEN', {}]],
+    ['another method', '', { method: 'GET' }, [405, 'BAD_USER_INPUT', {}]],
+    ['another content type', '[]', { type: 'text/plain' }, [415, 'BAD_USER_INPUT', {}]],
+    ['a compressed body', '[]', { headers: { 'content-encoding': 'gzip' } }, [415, 'BAD_USER_INPUT', {}]],
+    ['broken JSON', '[{', {}, [400, 'BAD_USER_INPUT', { path: '' }]],
+    ['JSON that is no array', '{"id":"e1"}', {}, [400, 'BAD_USER_INPUT', { message: 'the body must be a JSON array of events' }]],
+    ['an unknown way to treat invalid ones', '[]', { query: '?invalid=ignore' }, [400, 'BAD_USER_INPUT', { path: 'invalid' }]],
+    ['an event without id', '[{"trigger":"task.failed"}]', {}, [400, 'BAD_USER_INPUT', { index: 0, path: 'id' }]],
+    ['an unknown field', '[{"id":"a","trigger":"task.failed","tasks":1}]', {}, [400, 'BAD_USER_INPUT', { index: 0, path: 'tasks' }]],
+    ['__proto__', '[{"id":"a","trigger":"task.failed","__proto__":{"x":1}}]', {}, [400, 'BAD_USER_INPUT', { index: 0 }]],
     [
       'data 1,000 deep',
       `[{"id":"a","trigger":"task.failed","data":${'{"a":'.repeat(1_000)}1${'}'.repeat(1_000)}}]`,
@@ -147,9 +147,9 @@ describe('what is refused, and changes nothing', () => {
       'BAD_USER_INPUT',
       { index: 0, path: 'data' },
     ],
-    ['an id over 200 bytes', JSON.stringify([{ ...EVENT, id: 'é'.repeat(101) }]), {}, 400, 'BAD_USER_INPUT', { index: 0, path: 'id' }],
-    ['1,001 events', JSON.stringify(Array.from({ length: 1_001 }, () => EVENT)), {}, 400, 'BAD_USER_INPUT', {}],
-  ])('%s', async (_why, body, options, status, code, issue) => {
+    ['an id over 200 bytes', JSON.stringify([{ ...EVENT, id: 'é'.repeat(101) }]), {}, [400, 'BAD_USER_INPUT', { index: 0, path: 'id' }]],
+    ['1,001 events', JSON.stringify(Array.from({ length: 1_001 }, () => EVENT)), {}, [400, 'BAD_USER_INPUT', {}]],
+  ])('%s', async (_why, body, options, [status, code, issue]) => {
     const { status: answered, json } = await post(body, options);
     const extensions = json.errors?.[0]?.extensions as { code: string; issues?: object[] };
     expect([answered, extensions.code]).toEqual([status, code]);
@@ -188,7 +188,7 @@ describe('what is refused, and changes nothing', () => {
 
   test('at most 100 problems are told', async () => {
     const { json } = await post(JSON.stringify(Array.from({ length: 500 }, () => ({}))));
-    expect((json.errors?.[0]?.extensions as { issues: unknown[] }).issues).toHaveLength(100);
+    expect(json.errors?.[0]?.extensions).toMatchObject({ issues: { length: 100 } });
   });
 });
 
@@ -263,7 +263,7 @@ describe('when publishing fails', () => {
   test('a bug is INTERNAL with an id that is logged', async () => {
     failure = new Error('the database is gone');
     const { status, json } = await post(JSON.stringify([EVENT]));
-    const { errorId } = json.errors?.[0]?.extensions as { errorId: string };
+    const { errorId = '' } = { ...json.errors?.[0]?.extensions } as { errorId?: string };
     expect([status, json]).toEqual([500, { errors: [{ message: `internal error ${errorId}`, extensions: { code: 'INTERNAL', errorId } }] }]);
     expect(log.lines.at(-1)).toMatchObject({ level: 50, errorId, err: { message: 'the database is gone' } });
   });

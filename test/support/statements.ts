@@ -19,11 +19,11 @@ export async function queriesOf(database: TestDatabase, run: () => Promise<unkno
 }
 
 function spyPostgres(note: (statement: unknown) => void) {
-  const { query } = pg.Client.prototype;
+  const query = pg.Client.prototype.query as (...args: unknown[]) => never;
   return vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...args: unknown[]) {
     note(args[0]);
-    return (query as (...all: unknown[]) => unknown).apply(this, args);
-  } as typeof query);
+    return query.apply(this, args);
+  });
 }
 
 function spyPglite(pglite: NonNullable<TestDatabase['pglite']>, note: (statement: unknown) => void) {
