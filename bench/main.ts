@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { Pool } from 'undici';
-import { cpuMs, memoryMiB, type Peer, pause, type ServerProcess, startPeer, startServer } from './processes.ts';
+import { cpuMs, memoryMiB, type Peer, pause, startPeer, startServer } from './processes.ts';
 
 const TOKEN = 'bench-admin-token-0123456789';
 const POSTGRES = process.env['BENCH_DATABASE_URL'];
@@ -60,7 +60,11 @@ try {
 }
 
 function report({ measured, ...columns }: Row): void {
-  process.stdout.write(`${measured.padEnd(36)}${Object.entries(columns).map(([name, value]) => `${name} ${String(value)}`).join('   ')}\n`);
+  process.stdout.write(
+    `${measured.padEnd(36)}${Object.entries(columns)
+      .map(([name, value]) => `${name} ${String(value)}`)
+      .join('   ')}\n`,
+  );
 }
 
 function isWanted(name: string): boolean {
@@ -69,7 +73,12 @@ function isWanted(name: string): boolean {
 
 async function measureStart(): Promise<void> {
   await pause(2_000);
-  report({ measured: 'start', 'empty database ms': Math.round(emptyServer.startMs), 'existing database ms': Math.round(server.startMs), 'idle MiB': Math.round(memoryMiB(server.pid)) });
+  report({
+    measured: 'start',
+    'empty database ms': Math.round(emptyServer.startMs),
+    'existing database ms': Math.round(server.startMs),
+    'idle MiB': Math.round(memoryMiB(server.pid)),
+  });
 }
 
 /** Events a post, posts by 16 at once, until all are delivered to one webhook each. */
@@ -111,26 +120,44 @@ async function measureInbox(sockets: number): Promise<void> {
   await paced(2, 20, () => publish([event('bench', 'inbox')]));
   await reached(async () => Number((await peer.ask('count'))['count']) >= sockets * 20);
   const cpu = Math.round(((cpuMs({ pid: server.pid }) - before) * 1_000) / (sockets * 20));
-  report({ measured: `event to all of ${String(sockets)} sockets`, ...percentiles(await taken(peer)), 'server µs CPU an item': cpu, MiB: Math.round(memoryMiB(server.pid)) });
+  report({
+    measured: `event to all of ${String(sockets)} sockets`,
+    ...percentiles(await taken(peer)),
+    'server µs CPU an item': cpu,
+    MiB: Math.round(memoryMiB(server.pid)),
+  });
   await peer.stop();
 }
 
 async function addWebhooks(): Promise<void> {
   const { project } = await graphql<{ project: { id: string } }>('{ project(slug: "bench") { id } }');
   for (let number = 0; number < WEBHOOKS; number += 1) await addWebhook(project.id, number);
-  const { project: withDefaults } = await graphql<{ project: { defaultSubscriptions: { id: string }[] } }>('{ project(slug: "bench") { defaultSubscriptions { id } } }');
+  const { project: withDefaults } = await graphql<{ project: { defaultSubscriptions: { id: string }[] } }>(
+    '{ project(slug: "bench") { defaultSubscriptions { id } } }',
+  );
   for (const { id } of withDefaults.defaultSubscriptions) await graphql('mutation ($id: ID!) { deleteDefaultSubscription(input: { id: $id }) { id } }', { id });
-  const { viewer } = await graphql<{ viewer: { subscriptions: { edges: { node: { id: string } }[] } } }>('{ viewer { subscriptions { edges { node { id } } } } }');
+  const { viewer } = await graphql<{ viewer: { subscriptions: { edges: { node: { id: string } }[] } } }>(
+    '{ viewer { subscriptions { edges { node { id } } } } }',
+  );
   for (const { node } of viewer.subscriptions.edges) await graphql('mutation ($id: ID!) { deleteSubscription(input: { id: $id }) { id } }', { id: node.id });
 }
 
 async function addWebhook(projectId: string, number: number): Promise<void> {
   const url = `http://127.0.0.1:${String(sinkPort)}/hook/${String(number)}`;
-  const { createChannel } = await graphql<{ createChannel: { channel: { id: string } } }>('mutation ($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }', {
-    input: { projectId, name: `sink ${String(number)}`, config: { webhook: { url, hmacSecret: 'bench secret' } } },
-  });
+  const { createChannel } = await graphql<{ createChannel: { channel: { id: string } } }>(
+    'mutation ($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }',
+    {
+      input: { projectId, name: `sink ${String(number)}`, config: { webhook: { url, hmacSecret: 'bench secret' } } },
+    },
+  );
   await graphql('mutation ($input: CreateSubscriptionInput!) { createSubscription(input: $input) { subscription { id } } }', {
-    input: { projectId, team: true, trigger: 'TASK_FAILED', filters: { taskNamePattern: `webhook${String(number)}.*` }, channelIds: [createChannel.channel.id] },
+    input: {
+      projectId,
+      team: true,
+      trigger: 'TASK_FAILED',
+      filters: { taskNamePattern: `webhook${String(number)}.*` },
+      channelIds: [createChannel.channel.id],
+    },
   });
 }
 
@@ -149,10 +176,15 @@ async function addMembers(count: number): Promise<string[]> {
 }
 
 async function addMember(projectId: string, number: number): Promise<string> {
-  const { createUser } = await graphql<{ createUser: { user: { id: string } } }>('mutation ($input: CreateUserInput!) { createUser(input: $input) { user { id } } }', {
-    input: { email: `member-${String(number)}@example.com`, name: `Member ${String(number)}` },
+  const { createUser } = await graphql<{ createUser: { user: { id: string } } }>(
+    'mutation ($input: CreateUserInput!) { createUser(input: $input) { user { id } } }',
+    {
+      input: { email: `member-${String(number)}@example.com`, name: `Member ${String(number)}` },
+    },
+  );
+  await graphql('mutation ($input: SetMemberInput!) { setMember(input: $input) { project { id } } }', {
+    input: { projectId, userId: createUser.user.id, role: 'MEMBER' },
   });
-  await graphql('mutation ($input: SetMemberInput!) { setMember(input: $input) { project { id } } }', { input: { projectId, userId: createUser.user.id, role: 'MEMBER' } });
   const { createToken } = await graphql<{ createToken: { token: string } }>('mutation ($input: CreateTokenInput!) { createToken(input: $input) { token } }', {
     input: { name: 'bench', userId: createUser.user.id },
   });
@@ -250,4 +282,3 @@ async function administer(...statements: string[]): Promise<void> {
   for (const statement of statements) await client.query(statement);
   await client.end();
 }
-

@@ -20,7 +20,10 @@ export async function startServer(env: Record<string, string>): Promise<ServerPr
   const port = await freePort();
   const url = `http://127.0.0.1:${String(port)}`;
   const startedAt = performance.now();
-  const child = spawn(process.execPath, [MAIN], { env: { PATH: process.env['PATH'], NODE_OPTIONS: process.env['SERVER_NODE_OPTIONS'] ?? '', PORT: String(port), LOG_LEVEL: 'warn', ...env }, stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn(process.execPath, [MAIN], {
+    env: { PATH: process.env['PATH'], NODE_OPTIONS: process.env['SERVER_NODE_OPTIONS'] ?? '', PORT: String(port), LOG_LEVEL: 'warn', ...env },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   while (!(await isReady(url))) {
     if (child.exitCode !== null || performance.now() - startedAt > START_DEADLINE_MS) throw new Error('the server did not start');
     await pause(10);
@@ -37,7 +40,8 @@ export interface Peer {
 
 export function startPeer(file: string, args: string[] = []): Peer {
   const child = fork(join(import.meta.dirname, file), args, { serialization: 'advanced' });
-  const next = (): Promise<Record<string, unknown>> => new Promise((resolve) => child.once('message', (message) => resolve(message as Record<string, unknown>)));
+  const next = (): Promise<Record<string, unknown>> =>
+    new Promise((resolve) => child.once('message', (message) => resolve(message as Record<string, unknown>)));
   return {
     first: next(),
     ask: async (message) => {
@@ -54,7 +58,7 @@ export function cpuMs(of: { pid: number } | { name: string }): number {
   const pids = 'pid' in of ? [String(of.pid)] : readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
   let ticks = 0;
   for (const pid of pids) {
-    const [comm = '', rest = ''] = statOf(pid);
+    const [comm, rest] = statOf(pid);
     if ('name' in of && comm !== of.name) continue;
     const fields = rest.split(' ');
     ticks += Number(fields[11] ?? 0) + Number(fields[12] ?? 0);

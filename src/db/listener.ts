@@ -23,7 +23,13 @@ export async function createListener(
   let heartbeat: NodeJS.Timeout | undefined;
 
   async function connect(): Promise<void> {
-    const next = new pg.Client({ connectionString: url, keepAlive: true, application_name: 'tocsin listener', connectionTimeoutMillis: 10_000, query_timeout: HEARTBEAT_MS });
+    const next = new pg.Client({
+      connectionString: url,
+      keepAlive: true,
+      application_name: 'tocsin listener',
+      connectionTimeoutMillis: 10_000,
+      query_timeout: HEARTBEAT_MS,
+    });
     next.on('error', (error) => {
       lost(next, error);
     });

@@ -6,7 +6,9 @@ import type { Sql } from './database.ts';
  * removal. Advisory locks write nothing, where row locks on a project that every event touches would. First in the lock order.
  */
 export async function lockProjectsShared(tx: Sql, projectIds: readonly string[]): Promise<void> {
-  await tx.query(`SELECT count(lock) FROM (SELECT pg_advisory_xact_lock_shared(${LOCK_CLASS}, k) AS lock FROM (${SORTED_KEYS}) AS keys) AS locks`, [projectIds]);
+  await tx.query(`SELECT count(lock) FROM (SELECT pg_advisory_xact_lock_shared(${LOCK_CLASS}, k) AS lock FROM (${SORTED_KEYS}) AS keys) AS locks`, [
+    projectIds,
+  ]);
 }
 
 /** Holds the projects alone and moves their rules' versions: call it first in every transaction that changes a rule, a channel or a member. */

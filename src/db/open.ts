@@ -1,8 +1,8 @@
-import { PGlite, types as pgliteTypes } from '@electric-sql/pglite';
+import { type PGlite, types as pgliteTypes } from '@electric-sql/pglite';
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
-import { PrismaClient, type Prisma } from '../generated/prisma/client.ts';
+import { type Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { Database, Sql } from './database.ts';
 import { createListener } from './listener.ts';
 
@@ -13,7 +13,14 @@ const PRISMA_TRANSACTION = { maxWait: 20_000, timeout: 60_000 };
 
 /** PostgreSQL by its URL: one pool of `connectionsMax`, shared by Prisma, plain SQL and pg-boss, and one connection that listens. */
 export function openPostgres(url: string, connectionsMax: number, onError: (error: unknown) => void): Database & { pool: pg.Pool } {
-  const pool = new pg.Pool({ connectionString: url, max: connectionsMax, keepAlive: true, application_name: 'tocsin', connectionTimeoutMillis: 10_000, pipeline: true });
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: connectionsMax,
+    keepAlive: true,
+    application_name: 'tocsin',
+    connectionTimeoutMillis: 10_000,
+    pipeline: true,
+  });
   pool.on('error', onError);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: false }) });
   return {
@@ -116,10 +123,9 @@ function statementName(text: string): string | undefined {
   return name;
 }
 
-const INT8 = 20;
-const rowTypes: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: 'text' | 'binary') => (oid === INT8 ? Number : pg.types.getTypeParser(oid, format ?? 'text'))) as typeof pg.types.getTypeParser,
-};
+/** int8 as number: ours stay below 2^53. */
+const rowTypes = new pg.TypeOverrides();
+rowTypes.setTypeParser(pg.types.builtins.INT8, Number);
 
 function pgSql(client: pg.Pool | pg.PoolClient): Sql {
   return {

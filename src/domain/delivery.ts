@@ -28,7 +28,10 @@ export interface Attempt {
 }
 
 /** What an attempt leads to. `roundNumber`: which attempt of its round it was, from 1; `random`: uniform in [0, 1). */
-export type NextStep = { status: 'SENT'; reason: null } | { status: 'FAILED'; reason: DeliveryReason } | { status: 'QUEUED'; reason: DeliveryReason; nextAttemptAt: number };
+export type NextStep =
+  | { status: 'SENT'; reason: null }
+  | { status: 'FAILED'; reason: DeliveryReason }
+  | { status: 'QUEUED'; reason: DeliveryReason; nextAttemptAt: number };
 
 export function nextStep(outcome: Outcome, roundNumber: number, endedAtMs: number, random: number): NextStep {
   if (outcome.outcome === 'DELIVERED') return { status: 'SENT', reason: null };
@@ -61,7 +64,17 @@ export interface EndedAttempt {
 }
 
 export function foldHealth(channelId: string, attempts: readonly EndedAttempt[]): HealthChange {
-  const change: HealthChange = { channelId, successAt: null, failureAt: null, failingSince: null, error: null, failures: 0, unreachable: 0, probeAt: null, heldUntil: null };
+  const change: HealthChange = {
+    channelId,
+    successAt: null,
+    failureAt: null,
+    failingSince: null,
+    error: null,
+    failures: 0,
+    unreachable: 0,
+    probeAt: null,
+    heldUntil: null,
+  };
   for (const { outcome, endedAt, unreachable, probeAt } of attempts) {
     const at = new Date(endedAt);
     change.unreachable = unreachable;

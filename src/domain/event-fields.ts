@@ -5,7 +5,7 @@ import { knownInstant, parseTimestamp } from './timestamp.ts';
 import { isTrigger, TRIGGERS, type Trigger } from './trigger.ts';
 
 /** Sizes in UTF-8 bytes and what is done with text that is longer or cannot be stored (spec 2, "Sizes"). */
-export const TEXT_RULES = {
+const TEXT_RULES = {
   id: { bytesMax: 200, tooLong: 'refuse', unstorable: 'refuse' },
   taskId: { bytesMax: 200, tooLong: 'refuse', unstorable: 'refuse' },
   agent: { bytesMax: 200, tooLong: 'refuse', unstorable: 'refuse' },

@@ -55,7 +55,12 @@ function planItem(inbox: Map<string, PlannedInboxItem>, { id, isDefaultCopy }: M
   }
 }
 
-function planDelivery(deliveries: Map<string, PlannedChannelDelivery>, channel: MatchChannel, { id, userId }: MatchSubscription, suppressed: Suppressed | null): void {
+function planDelivery(
+  deliveries: Map<string, PlannedChannelDelivery>,
+  channel: MatchChannel,
+  { id, userId }: MatchSubscription,
+  suppressed: Suppressed | null,
+): void {
   const userIds = userId === null ? [] : [userId];
   const known = deliveries.get(channel.id);
   if (known === undefined) deliveries.set(channel.id, { channel, subscriptionIds: [id], userIds, suppressed });

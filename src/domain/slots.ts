@@ -46,7 +46,11 @@ export function createSlots(total: number): Slots {
   }
 
   function isOpen(channelId: string, channelClass: ChannelClass): boolean {
-    return used() < total && byClass[channelClass] < Math.max(1, Math.floor(total * SHARE[channelClass])) && (byChannel.get(channelId) ?? 0) < CHANNEL_MAX[channelClass];
+    return (
+      used() < total &&
+      byClass[channelClass] < Math.max(1, Math.floor(total * SHARE[channelClass])) &&
+      (byChannel.get(channelId) ?? 0) < CHANNEL_MAX[channelClass]
+    );
   }
 
   return {

@@ -1,8 +1,5 @@
 /** 0001-01-01T00:00:00Z, the first instant that RFC 3339 and PostgreSQL's timestamptz both write without a sign. */
-export const FIRST_INSTANT_MS = -62_135_596_800_000;
-
-/** 9999-12-31T23:59:59.999Z, the last that they write with four digits. */
-export const LAST_INSTANT_MS = 253_402_300_799_999;
+const FIRST_INSTANT_MS = -62_135_596_800_000;
 
 const RFC_3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(\.\d{1,30})?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/;
 

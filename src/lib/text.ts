@@ -22,12 +22,3 @@ export function cutBytes(text: string, bytesMax: number): string {
   while (end > 0 && ((bytes[end] ?? 0) & 0xc0) === 0x80) end -= 1;
   return `${bytes.toString('utf8', 0, end)}…`;
 }
-
-/** `text` cut to at most `charsMax` UTF-16 units on a code-point boundary, ending in "…" where something was cut. */
-export function cutChars(text: string, charsMax: number): string {
-  if (text.length <= charsMax) return text;
-  let end = charsMax - 1;
-  const last = text.charCodeAt(end - 1);
-  if (last >= 0xd800 && last <= 0xdbff) end -= 1;
-  return `${text.slice(0, end)}…`;
-}

@@ -14,34 +14,55 @@ interface CancelledRow {
   job_id: string | null;
 }
 
+/** Deliveries by a condition on `d`, a row of deliveries, with parameters from $3 on. */
+interface Which {
+  where: string;
+  values: readonly unknown[];
+}
+
 /**
  * Cancels QUEUED deliveries and drops their jobs, in the caller's transaction. One that is being sent at this moment ends SENT where the receiver takes it.
- * `where` speaks of `d`, a row of deliveries, with parameters from $3 on.
  */
-async function cancelWhere(tx: Sql, jobs: Jobs, where: string, values: readonly unknown[], reason: CancelReason, nowMs: number): Promise<CancelledDeliveries[]> {
+async function cancel(tx: Sql, jobs: Jobs, which: Which, reason: CancelReason, nowMs: number): Promise<CancelledDeliveries[]> {
   const rows = await tx.query<CancelledRow>(
-    `WITH waiting AS (SELECT d.id FROM deliveries AS d WHERE d.status = 'QUEUED' AND ${where} ORDER BY d.id FOR NO KEY UPDATE)
+    `WITH waiting AS (SELECT d.id FROM deliveries AS d WHERE d.status = 'QUEUED' AND ${which.where} ORDER BY d.id FOR NO KEY UPDATE)
      UPDATE deliveries AS d SET status = 'CANCELLED', reason = $1, finished_at = $2::timestamptz, next_attempt_at = NULL FROM waiting WHERE d.id = waiting.id
      RETURNING d.id, d.project_id, d.job_id`,
-    [reason, new Date(nowMs), ...values],
+    [reason, new Date(nowMs), ...which.values],
   );
-  await jobs.drop(tx, rows.flatMap((row) => row.job_id ?? []));
+  await jobs.drop(
+    tx,
+    rows.flatMap((row) => row.job_id ?? []),
+  );
   return [...Map.groupBy(rows, (row) => row.project_id)].map(([projectId, group]) => ({ projectId, deliveryIds: group.map((row) => row.id) }));
 }
 
 /** Cancels what waits for these subscriptions and for no other that stands. Call it after they were deleted, switched off, or lost their owner's membership. */
-export async function cancelForSubscriptions(tx: Sql, jobs: Jobs, projectId: string, subscriptionIds: readonly string[], nowMs: number): Promise<CancelledDeliveries[]> {
-  return await cancelWhere(tx, jobs, `d.project_id = $3::uuid AND d.subscription_ids && $4::uuid[] AND NOT ${STANDS}`, [projectId, subscriptionIds], 'NO_SUBSCRIPTION', nowMs);
+export async function cancelForSubscriptions(
+  tx: Sql,
+  jobs: Jobs,
+  projectId: string,
+  subscriptionIds: readonly string[],
+  nowMs: number,
+): Promise<CancelledDeliveries[]> {
+  const which = { where: `d.project_id = $3::uuid AND d.subscription_ids && $4::uuid[] AND NOT ${STANDS}`, values: [projectId, subscriptionIds] };
+  return await cancel(tx, jobs, which, 'NO_SUBSCRIPTION', nowMs);
 }
 
 /** Cancels what waits for a channel that is being deleted or switched off. */
-export async function cancelForChannel(tx: Sql, jobs: Jobs, channelId: string, reason: 'CHANNEL_DELETED' | 'CHANNEL_OFF', nowMs: number): Promise<CancelledDeliveries[]> {
-  return await cancelWhere(tx, jobs, 'd.channel_id = $3::uuid', [channelId], reason, nowMs);
+export async function cancelForChannel(
+  tx: Sql,
+  jobs: Jobs,
+  channelId: string,
+  reason: 'CHANNEL_DELETED' | 'CHANNEL_OFF',
+  nowMs: number,
+): Promise<CancelledDeliveries[]> {
+  return await cancel(tx, jobs, { where: 'd.channel_id = $3::uuid', values: [channelId] }, reason, nowMs);
 }
 
 /** Cancels deliveries by id, as their owners ask. */
 export async function cancelByIds(tx: Sql, jobs: Jobs, deliveryIds: readonly string[], nowMs: number): Promise<CancelledDeliveries[]> {
-  return await cancelWhere(tx, jobs, 'd.id = ANY($3::uuid[])', [deliveryIds], 'REQUESTED', nowMs);
+  return await cancel(tx, jobs, { where: 'd.id = ANY($3::uuid[])', values: [deliveryIds] }, 'REQUESTED', nowMs);
 }
 
 /** Whether one of the subscriptions of `d` stands: it exists, is active, and its owner is a member of the project. */

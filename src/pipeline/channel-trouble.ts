@@ -47,19 +47,24 @@ function noticeOf(recipient: Recipient, kind: Notice['kind'], title: string, bod
 }
 
 /** Switches a channel off: what waits for it is cancelled, and those who answer for it are told. Nothing happens where it is off or gone already. */
-export async function disableChannel(deps: { db: Database; jobs: Jobs; wakeups: Wakeups; now: () => number }, channelId: string, reason: string): Promise<void> {
+export async function disableChannel(
+  deps: { db: Database; jobs: Jobs; wakeups: Wakeups; now: () => number },
+  channelId: string,
+  reason: string,
+): Promise<void> {
   const done = await deps.db.transaction(async (tx) => {
     await lockProjectsAlone(tx, await projectsOfChannel(tx, channelId));
-    const rows = await tx.query('UPDATE channels SET is_active = false, disabled_reason = $2, updated_at = $3::timestamptz WHERE id = $1::uuid AND is_active RETURNING id', [
-      channelId,
-      reason,
-      new Date(deps.now()),
-    ]);
+    const rows = await tx.query(
+      'UPDATE channels SET is_active = false, disabled_reason = $2, updated_at = $3::timestamptz WHERE id = $1::uuid AND is_active RETURNING id',
+      [channelId, reason, new Date(deps.now())],
+    );
     if (rows.length === 0) return null;
     const recipients = await recipientsOf(tx, [channelId]);
     const userIds = await addNotices(
       tx,
-      recipients.map((recipient) => noticeOf(recipient, 'CHANNEL_DISABLED', `Channel switched off: ${recipient.channelName}`, `It was switched off because ${reason}.`)),
+      recipients.map((recipient) =>
+        noticeOf(recipient, 'CHANNEL_DISABLED', `Channel switched off: ${recipient.channelName}`, `It was switched off because ${reason}.`),
+      ),
       deps.now(),
     );
     return { userIds, cancelled: await cancelForChannel(tx, deps.jobs, channelId, 'CHANNEL_OFF', deps.now()) };
@@ -70,7 +75,7 @@ export async function disableChannel(deps: { db: Database; jobs: Jobs; wakeups: 
 }
 
 /** The projects in which a channel may be used: its own, or all of its owner's. */
-export async function projectsOfChannel(tx: Sql, channelId: string): Promise<string[]> {
+async function projectsOfChannel(tx: Sql, channelId: string): Promise<string[]> {
   const rows = await tx.query<{ id: string }>(
     `SELECT coalesce(c.project_id, m.project_id) AS id FROM channels AS c LEFT JOIN memberships AS m ON m.user_id = c.user_id
      WHERE c.id = $1::uuid AND coalesce(c.project_id, m.project_id) IS NOT NULL`,

@@ -1,6 +1,6 @@
 import type { Sql } from '../db/database.ts';
-import { cooldownKey } from '../domain/filter.ts';
 import type { AcceptedEvent } from '../domain/event.ts';
+import { cooldownKey } from '../domain/filter.ts';
 import type { FiredSubscription } from '../domain/plan.ts';
 import type { MatchSubscription } from '../domain/subscription.ts';
 
@@ -69,7 +69,9 @@ export function createCooldowns(deps: { now: () => number; newId: () => string }
       }
       if (claims.size > 0) await boundKeys(tx, [...claims.values()]);
       const rows = claims.size > 0 ? await claimRows(tx, [...claims.values()], deps.newId()) : new Map<string, ClaimRow>();
-      return matches.map(({ event, subscriptions }) => subscriptions.flatMap((subscription) => fire(subscription, claims.get(`${subscription.id} ${cooldownKey(subscription, event)}`), rows)));
+      return matches.map(({ event, subscriptions }) =>
+        subscriptions.flatMap((subscription) => fire(subscription, claims.get(`${subscription.id} ${cooldownKey(subscription, event)}`), rows)),
+      );
     },
   };
 }

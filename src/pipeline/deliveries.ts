@@ -92,10 +92,17 @@ export async function redeliver(deps: ChangeDeps, deliveryIds: readonly string[]
        FROM input AS i WHERE d.id = i.id RETURNING d.id, d.project_id, d.channel_id, d.job_id`,
       [deliveryIds, deliveryIds.map(() => deps.newId()), now],
     );
-    await deps.jobs.add(tx, rows.map((row) => ({ id: row.job_id, deliveryId: row.id, channelId: row.channel_id, at: null })));
+    await deps.jobs.add(
+      tx,
+      rows.map((row) => ({ id: row.job_id, deliveryId: row.id, channelId: row.channel_id, at: null })),
+    );
     return rows;
   });
-  for (const [projectId, rows] of Map.groupBy(changed, (row) => row.project_id)) deps.wakeups.deliveries(projectId, rows.map((row) => row.id));
+  for (const [projectId, rows] of Map.groupBy(changed, (row) => row.project_id))
+    deps.wakeups.deliveries(
+      projectId,
+      rows.map((row) => row.id),
+    );
   if (changed.length > 0) deps.wakeups.jobs();
   return changed.map((row) => row.id);
 }

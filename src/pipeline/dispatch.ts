@@ -1,12 +1,13 @@
 import type { WakeupBus } from '../db/wakeups.ts';
 import type { Outcome } from '../domain/outcome.ts';
-import { PROBE_AFTER, isTooOld, probeDelayMs } from '../domain/retry.ts';
-import { type ChannelClass, classOf, createSlots } from '../domain/slots.ts';
+import { type ChannelClass, createSlots } from '../domain/slots.ts';
 import type { Clock } from '../lib/clock.ts';
+import { classOfChannel, createChannelMemory, heldUntil } from './channel-memory.ts';
 import type { ClaimedJob } from './jobs.ts';
 import { type LoadedChannel, type LoadedDelivery, loadDeliveries } from './load.ts';
-import { createSettler } from './settler.ts';
 import type { SettleDeps } from './settle.ts';
+import { createSettler } from './settler.ts';
+import { triage } from './triage.ts';
 
 export interface DispatcherDeps extends SettleDeps {
   wakeups: WakeupBus;
@@ -46,65 +47,57 @@ const READY_MAX_MS = 1_000;
 const POLL_MS = 500;
 /** Settlements that may wait before sending pauses. */
 const UNSETTLED_MAX = 500;
+/** Deliveries of a channel that is held come back spread over this time, not all at once. */
+const HELD_SPREAD_MS = 500;
 
 /**
  * Drives deliveries: claims due jobs in batches, loads what they need in one statement, sends within the slots' limits, and hands the endings to the settler.
  * A slot is held by the network call alone, never by the database.
  */
 export function createDispatcher(deps: DispatcherDeps): Dispatcher {
+  const { clock } = deps;
   const slots = createSlots(deps.concurrency);
   const settler = createSettler(deps);
+  const memory = createChannelMemory();
   const ready = new Map<string, Ready[]>();
-  /** What this process saw last of channels that are in trouble: newer than what was loaded. */
-  const memory = new Map<string, LoadedChannel>();
+  const underWay = new Set<Promise<void>>();
   let isStopped = true;
   let isFetching = false;
   let isHinted = false;
   /** Channels that the last fetch passed over, of which there may be more. */
   let passedOver: string[] = [];
-  let stopPolling = () => {};
-  let underWay: Promise<void>[] = [];
+  let stopPolling = (): void => {};
 
-  function start(): void {
-    isStopped = false;
-    stopPolling = everyPoll(() => {
-      isHinted = true;
-      giveBackOld();
-      pump();
-    });
+  const unsubscribe = deps.wakeups.subscribe({ jobs: hint });
+
+  function hint(): void {
+    isHinted = true;
     pump();
   }
 
-  function everyPoll(run: () => void): () => void {
-    let cancel = deps.clock.after(POLL_MS, tick);
-    function tick(): void {
-      cancel = deps.clock.after(POLL_MS, tick);
-      run();
-    }
-    return () => {
-      cancel();
-    };
+  function start(): void {
+    isStopped = false;
+    poll();
   }
 
-  const unsubscribe = deps.wakeups.subscribe({
-    jobs: () => {
-      isHinted = true;
-      pump();
-    },
-  });
+  function poll(): void {
+    stopPolling = clock.after(POLL_MS, poll);
+    giveBack((entry) => entry.loadedAt <= clock.now() - READY_MAX_MS);
+    hint();
+  }
 
   /** Starts what has a slot, then fetches more where there is room for it. */
   function pump(): void {
     if (isStopped) return;
     sendReady();
-    if (!isHinted && passedOver.length > 0) isHinted = passedOver.some((channelId) => !isClosed(channelId, READY_PER_CHANNEL / 2));
+    isHinted ||= passedOver.some((channelId) => !isClosed(channelId, READY_PER_CHANNEL / 2));
     if (!isHinted || isFetching || readyCount() >= READY_LOW || settler.waiting() > UNSETTLED_MAX) return;
     isFetching = true;
     isHinted = false;
-    const startedAt = deps.clock.now();
+    const startedAt = clock.now();
     void fetch().finally(() => {
-      const restMs = FETCH_PACE_MS - (deps.clock.now() - startedAt);
-      if (restMs > 0) deps.clock.after(restMs, fetched);
+      const restMs = FETCH_PACE_MS - (clock.now() - startedAt);
+      if (restMs > 0) clock.after(restMs, fetched);
       else fetched();
     });
   }
@@ -116,33 +109,29 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
 
   async function fetch(): Promise<void> {
     try {
-      passedOver = closedChannels();
+      passedOver = [...new Set([...memory.channelIds(), ...ready.keys()])].filter((channelId) => isClosed(channelId, READY_PER_CHANNEL));
       const jobs = await deps.jobs.claim(FETCH_BATCH, passedOver);
       if (jobs.length === 0) return;
-      const loadedAt = deps.clock.now();
       const deliveries = await loadDeliveries(deps.db.sql, jobs);
-      for (const job of jobs) triage(job, deliveries.get(job.deliveryId), loadedAt);
+      for (const job of jobs) take(job, deliveries.get(job.deliveryId));
       if (jobs.length === FETCH_BATCH) isHinted = true;
     } catch (error) {
       deps.onError(error);
     }
   }
 
-  /** Decides without the network what can be so decided. */
-  function triage(job: ClaimedJob, delivery: LoadedDelivery | undefined, nowMs: number): void {
-    if (delivery === undefined) settler.add({ job, kind: 'STALE' });
-    else if (delivery.channel === null) settler.add({ job, kind: 'CANCEL', reason: 'CHANNEL_DELETED' });
-    else if (!delivery.channel.isActive) settler.add({ job, kind: 'CANCEL', reason: 'CHANNEL_OFF' });
-    else if (!delivery.stands || delivery.event === null || delivery.project === null) settler.add({ job, kind: 'CANCEL', reason: 'NO_SUBSCRIPTION' });
-    else if (isTooOld(delivery.queuedAt.getTime(), delivery.roundAttempts, nowMs)) settler.add({ job, kind: 'CANCEL', reason: 'TOO_OLD' });
-    else if (isStopped) settler.add({ job, kind: 'POSTPONE', at: nowMs });
-    else enqueue({ job, delivery, channel: remembered(delivery.channel), loadedAt: nowMs });
+  function take(job: ClaimedJob, loaded: LoadedDelivery | undefined): void {
+    const loadedAt = clock.now();
+    const decided = triage(loaded, loadedAt);
+    if (decided.kind !== 'SEND') settler.add({ job, ...decided });
+    else if (isStopped) settler.add({ job, kind: 'POSTPONE', at: loadedAt });
+    else enqueue({ job, delivery: decided.delivery, channel: memory.refresh(decided.channel), loadedAt });
   }
 
   function enqueue(entry: Ready): void {
-    const waitUntil = heldUntil(entry.channel, deps.clock.now());
-    if (waitUntil !== null) {
-      settler.add({ job: entry.job, kind: 'POSTPONE', at: waitUntil + Math.round(deps.random() * HELD_SPREAD_MS) });
+    const until = heldUntil(entry.channel, clock.now());
+    if (until !== null) {
+      settler.add({ job: entry.job, kind: 'POSTPONE', at: until + Math.round(deps.random() * HELD_SPREAD_MS) });
       return;
     }
     const queue = ready.get(entry.channel.id) ?? [];
@@ -150,60 +139,44 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     queue.push(entry);
   }
 
-  /** What was loaded, or what an attempt of this process taught since. */
-  function remembered(loaded: LoadedChannel): LoadedChannel {
-    const known = memory.get(loaded.id);
-    if (known === undefined) return loaded;
-    return { ...loaded, unreachable: known.unreachable, probeAt: known.probeAt, heldUntil: known.heldUntil, lastSuccessAt: later(known.lastSuccessAt, loaded.lastSuccessAt) };
-  }
-
-  /** One round over the channels after another, each giving its oldest, until no channel has both a job and a slot. */
+  /** Rounds over the channels, each giving its oldest, until no channel has both a job and a slot. */
   function sendReady(): void {
     for (let isProgress = true; isProgress && settler.waiting() <= UNSETTLED_MAX; ) {
       isProgress = false;
-      for (const [channelId, queue] of ready) {
-        const [entry] = queue;
-        if (entry === undefined) {
-          ready.delete(channelId);
-          continue;
-        }
-        const channel = remembered(entry.channel);
-        if (heldUntil(channel, deps.clock.now()) !== null) {
-          ready.delete(channelId);
-          for (const held of queue) enqueue({ ...held, channel });
-          continue;
-        }
-        const channelClass = classOf(stateOf(channel), deps.clock.now());
-        if (!slots.take(channelId, channelClass)) continue;
-        queue.shift();
-        isProgress = true;
-        const sending = send(entry, channel, channelClass).finally(() => {
-          underWay = underWay.filter((one) => one !== sending);
-        });
-        underWay.push(sending);
-      }
+      for (const [channelId, queue] of ready) isProgress = sendFirst(channelId, queue) || isProgress;
     }
   }
 
-  async function send(entry: Ready, channel: LoadedChannel, channelClass: ChannelClass): Promise<void> {
-    const startedAt = deps.clock.now();
+  /** Whether the channel's first job got a slot. Jobs of a channel that is held by now are put off. */
+  function sendFirst(channelId: string, queue: Ready[]): boolean {
+    const [entry] = queue;
+    if (entry === undefined) {
+      ready.delete(channelId);
+      return false;
+    }
+    const channel = memory.refresh(entry.channel);
+    if (heldUntil(channel, clock.now()) !== null) {
+      ready.delete(channelId);
+      for (const held of queue) enqueue({ ...held, channel });
+      return false;
+    }
+    const channelClass = classOfChannel(channel, clock.now());
+    if (!slots.take(channelId, channelClass)) return false;
+    queue.shift();
+    const sending = send(entry, channel, channelClass);
+    underWay.add(sending);
+    void sending.finally(() => underWay.delete(sending));
+    return true;
+  }
+
+  async function send({ job, delivery }: Ready, channel: LoadedChannel, channelClass: ChannelClass): Promise<void> {
+    const startedAt = clock.now();
     try {
-      const outcome = await deps.attempt(entry.delivery, channel);
-      const endedAt = deps.clock.now();
-      const after = learn(channel, outcome, endedAt);
-      settler.add({
-        job: entry.job,
-        kind: 'ATTEMPT',
-        attempt: {
-          outcome,
-          number: entry.delivery.attemptCount + 1,
-          roundNumber: entry.delivery.roundAttempts + 1,
-          startedAt,
-          endedAt,
-          unreachable: after.unreachable,
-          probeAt: after.probeAt?.getTime() ?? null,
-        },
-      });
+      const outcome = await deps.attempt(delivery, channel);
+      const endedAt = clock.now();
+      const { unreachable, probeAt } = memory.learn(channel, outcome, endedAt);
+      const numbers = { number: delivery.attemptCount + 1, roundNumber: delivery.roundAttempts + 1 };
+      settler.add({ job, kind: 'ATTEMPT', attempt: { outcome, ...numbers, startedAt, endedAt, unreachable, probeAt: probeAt?.getTime() ?? null } });
     } catch (error) {
       // A bug of ours, not the receiver's doing: the claim expires and another attempt is made, within 30 s and not at once.
       deps.onError(error);
@@ -213,39 +186,13 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     }
   }
 
-  /** The channel after an attempt: counts what could not reach it, and when to probe it or to go on. */
-  function learn(channel: LoadedChannel, outcome: Outcome, endedAt: number): LoadedChannel {
-    const before = remembered(channel);
-    const isUnreachable = outcome.outcome === 'RETRY' && outcome.unreachable;
-    const unreachable = isUnreachable ? before.unreachable + 1 : 0;
-    const probeMs = probeDelayMs(unreachable);
-    const heldMs = outcome.outcome === 'RETRY' ? outcome.retryAfterMs : null;
-    const after: LoadedChannel = {
-      ...before,
-      unreachable,
-      probeAt: probeMs === null ? null : new Date(endedAt + probeMs),
-      heldUntil: heldMs === null ? before.heldUntil : later(before.heldUntil, new Date(endedAt + heldMs)),
-      lastSuccessAt: outcome.outcome === 'DELIVERED' ? new Date(endedAt) : before.lastSuccessAt,
-    };
-    memory.delete(channel.id);
-    memory.set(channel.id, after);
-    if (memory.size > MEMORY_MAX) memory.delete(memory.keys().next().value ?? '');
-    return after;
-  }
-
-  /** Channels none of whose jobs are fetched now. */
-  function closedChannels(): string[] {
-    return [...new Set([...memory.keys(), ...ready.keys()])].filter((channelId) => isClosed(channelId, READY_PER_CHANNEL));
-  }
-
-  /** Whether enough of a channel is at hand, or it may take nothing now. */
+  /** Whether enough of a channel is at hand, or it may take nothing now: none of its jobs are fetched. */
   function isClosed(channelId: string, enough: number): boolean {
     if ((ready.get(channelId)?.length ?? 0) >= enough) return true;
     const channel = memory.get(channelId);
     if (channel === undefined) return false;
-    const nowMs = deps.clock.now();
-    const channelClass = classOf(stateOf(channel), nowMs);
-    return heldUntil(channel, nowMs) !== null || (channelClass !== 'PROVEN' && !slots.isOpen(channelId, channelClass));
+    const channelClass = classOfChannel(channel, clock.now());
+    return heldUntil(channel, clock.now()) !== null || (channelClass !== 'PROVEN' && !slots.isOpen(channelId, channelClass));
   }
 
   /** Jobs that go as soon as any slot is free; those of a channel that is at its own limit are not among them. */
@@ -254,16 +201,15 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     for (const [channelId, queue] of ready) {
       const [entry] = queue;
       if (entry === undefined) continue;
-      if (slots.used() === deps.concurrency || slots.isOpen(channelId, classOf(stateOf(remembered(entry.channel)), deps.clock.now()))) count += queue.length;
+      if (slots.used() === deps.concurrency || slots.isOpen(channelId, classOfChannel(memory.refresh(entry.channel), clock.now()))) count += queue.length;
     }
     return count;
   }
 
-  function giveBackOld(): void {
-    const oldestMs = deps.clock.now() - READY_MAX_MS;
+  function giveBack(which: (entry: Ready) => boolean): void {
     for (const [channelId, queue] of ready) {
-      const kept = queue.filter((entry) => entry.loadedAt > oldestMs);
-      for (const entry of queue) if (entry.loadedAt <= oldestMs) settler.add({ job: entry.job, kind: 'POSTPONE', at: deps.clock.now() });
+      for (const entry of queue.filter(which)) settler.add({ job: entry.job, kind: 'POSTPONE', at: clock.now() });
+      const kept = queue.filter((entry) => !which(entry));
       if (kept.length > 0) ready.set(channelId, kept);
       else ready.delete(channelId);
     }
@@ -273,32 +219,10 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     isStopped = true;
     stopPolling();
     unsubscribe();
-    for (const queue of ready.values()) for (const { job } of queue) settler.add({ job, kind: 'POSTPONE', at: deps.clock.now() });
-    ready.clear();
+    giveBack(() => true);
     await Promise.all(underWay);
     await settler.drain();
   }
 
   return { start, stop };
-}
-
-/** Deliveries of a channel that is held come back spread over this time, not all at once. */
-const HELD_SPREAD_MS = 500;
-/** Channels of which something is remembered. */
-const MEMORY_MAX = 10_000;
-
-/** Until when nothing may be sent to a channel: the provider's Retry-After, or its next probe. Null: now is fine. */
-function heldUntil(channel: LoadedChannel, nowMs: number): number | null {
-  const probeAt = channel.unreachable >= PROBE_AFTER ? (channel.probeAt?.getTime() ?? 0) : 0;
-  const until = Math.max(probeAt, channel.heldUntil?.getTime() ?? 0);
-  return until > nowMs ? until : null;
-}
-
-function stateOf(channel: LoadedChannel): { unreachable: number; lastSuccessAt: number | null } {
-  return { unreachable: channel.unreachable, lastSuccessAt: channel.lastSuccessAt?.getTime() ?? null };
-}
-
-function later(a: Date | null, b: Date | null): Date | null {
-  if (a === null || b === null) return a ?? b;
-  return a > b ? a : b;
 }

@@ -21,7 +21,7 @@ export function createFiredLog(deps: { sql: Sql; clock: Clock; onError: (error: 
   let isClosed = false;
 
   function schedule(): void {
-    if (fired.size > 0 && !isClosed) cancel ??= deps.clock.after(FLUSH_MS, () => (flushing = flush()));
+    if (fired.size > 0 && !isClosed) cancel ??= deps.clock.after(FLUSH_MS, begin);
   }
 
   async function flush(): Promise<void> {
@@ -35,6 +35,10 @@ export function createFiredLog(deps: { sql: Sql; clock: Clock; onError: (error: 
     } catch (error) {
       deps.onError(error);
     }
+  }
+
+  function begin(): void {
+    flushing = flush();
   }
 
   return {

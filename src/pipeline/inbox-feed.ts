@@ -95,7 +95,10 @@ export function createInboxFeed(deps: { db: Database; wakeups: WakeupBus; clock:
       const batch = requests.slice(0, STREAMS_PER_READ);
       for (const { stream } of batch) stream.isWoken = false;
       try {
-        const pages = await readPages(deps.db.sql, batch.map(({ stream }) => stream));
+        const pages = await readPages(
+          deps.db.sql,
+          batch.map(({ stream }) => stream),
+        );
         requests = requests.slice(batch.length);
         for (const [index, { resolve }] of batch.entries()) resolve(pages[index] ?? EMPTY_PAGE);
       } catch (error) {
@@ -114,10 +117,7 @@ export function createInboxFeed(deps: { db: Database; wakeups: WakeupBus; clock:
     register(streams, stream);
     try {
       yield* replay(stream, start, signal);
-      while (!signal.aborted) {
-        await wakeOf(stream, signal);
-        if (!signal.aborted) yield* drain(stream, signal);
-      }
+      while (await wakeOf(stream, signal)) yield* drain(stream, signal);
     } finally {
       unregister(streams, stream);
     }
@@ -130,7 +130,7 @@ export function createInboxFeed(deps: { db: Database; wakeups: WakeupBus; clock:
     if (isGap || stream.after === null) stream.after = first.head;
     else yield* take(stream, first);
     const last = !isGap && first.isFull && !signal.aborted ? yield* drain(stream, signal) : first;
-    yield { kind: 'READY', seq: stream.after ?? last.head, counts: last.counts, items: [], seqs: [] };
+    yield { kind: 'READY', seq: stream.after, counts: last.counts, items: [], seqs: [] };
   }
 
   /** Gives pages until one is not full. */
@@ -173,9 +173,9 @@ function unregister(streams: Map<string, Set<Stream>>, stream: Stream): void {
   if (set?.size === 0) streams.delete(stream.userId);
 }
 
-/** Resolves at the next wake-up, at once where one came since the last read, or when the signal aborts. */
-function wakeOf(stream: Stream, signal: AbortSignal): Promise<void> {
-  if (stream.isWoken || signal.aborted) return Promise.resolve();
+/** True at the next wake-up, at once where one came since the last read; false when the signal aborts. */
+function wakeOf(stream: Stream, signal: AbortSignal): Promise<boolean> {
+  if (stream.isWoken || signal.aborted) return Promise.resolve(!signal.aborted);
   return new Promise((resolve) => {
     const done = () => {
       signal.removeEventListener('abort', done);
@@ -183,7 +183,7 @@ function wakeOf(stream: Stream, signal: AbortSignal): Promise<void> {
       stream.wake = () => {
         stream.isWoken = true;
       };
-      resolve();
+      resolve(!signal.aborted);
     };
     stream.wake = done;
     signal.addEventListener('abort', done);

@@ -1,5 +1,5 @@
 import type { Sql } from '../db/database.ts';
-import type { InboxCounts, InboxItemKind } from '../domain/inbox.ts';
+import type { InboxItemKind } from '../domain/inbox.ts';
 
 /** A notice to one user: about a channel or a source that they answer for. */
 export interface Notice {
@@ -86,10 +86,4 @@ export async function removeInboxItems(tx: Sql, which: { projectId: string; user
     [which.projectId, userIds, new Date(nowMs)],
   );
   return userIds;
-}
-
-/** A user's counts, by the counters that move with the log. */
-export async function readCounts(sql: Sql, userId: string): Promise<InboxCounts> {
-  const [row] = await sql.query<InboxCounts>('SELECT unread, unseen FROM inboxes WHERE user_id = $1::uuid', [userId]);
-  return row ?? { unread: 0, unseen: 0 };
 }

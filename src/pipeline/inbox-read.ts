@@ -56,10 +56,10 @@ export async function countProjectInbox(sql: Sql, userId: string, projectId: str
 /** Items by their numbers, in no order; those that are gone are missing. */
 export async function loadItems(sql: Sql, keys: readonly { userId: string; seq: number }[]): Promise<InboxItemRow[]> {
   if (keys.length === 0) return [];
-  const rows = await sql.query<FlatItem>(
-    `${SELECT_ITEM} JOIN unnest($1::uuid[], $2::bigint[]) AS k(user_id, seq) ON i.user_id = k.user_id AND i.seq = k.seq`,
-    [keys.map((key) => key.userId), keys.map((key) => key.seq)],
-  );
+  const rows = await sql.query<FlatItem>(`${SELECT_ITEM} JOIN unnest($1::uuid[], $2::bigint[]) AS k(user_id, seq) ON i.user_id = k.user_id AND i.seq = k.seq`, [
+    keys.map((key) => key.userId),
+    keys.map((key) => key.seq),
+  ]);
   return rows.map(nest);
 }
 
@@ -78,7 +78,17 @@ export async function listItems(
        AND ($4::uuid IS NULL OR i.project_id = $4::uuid) AND (i.archived_at IS NOT NULL) = $5::boolean AND ($6::boolean IS NOT TRUE OR i.read_at IS NULL)
        AND ($7::text[] IS NULL OR e.trigger = ANY($7::text[])) AND ($8::text IS NULL OR e.task_name = $8::text)
      ORDER BY i.seq ${page.backward ? 'ASC' : 'DESC'} LIMIT $9::int`,
-    [userId, page.below, page.above, filter.projectId ?? null, filter.archived ?? false, filter.unreadOnly ?? null, filter.trigger ?? null, filter.taskName ?? null, page.limit],
+    [
+      userId,
+      page.below,
+      page.above,
+      filter.projectId ?? null,
+      filter.archived ?? false,
+      filter.unreadOnly ?? null,
+      filter.trigger ?? null,
+      filter.taskName ?? null,
+      page.limit,
+    ],
   );
   return rows.map(nest);
 }

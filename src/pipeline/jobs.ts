@@ -69,7 +69,12 @@ export async function startJobs(store: JobStore, sql: Sql, onError: (error: unkn
       if (jobs.length === 0) return;
       await boss.insert(
         QUEUE,
-        jobs.map((job) => ({ id: job.id, data: { deliveryId: job.deliveryId }, group: { id: job.channelId }, ...(job.at === null ? {} : { startAfter: new Date(job.at) }) })),
+        jobs.map((job) => ({
+          id: job.id,
+          data: { deliveryId: job.deliveryId },
+          group: { id: job.channelId },
+          ...(job.at === null ? {} : { startAfter: new Date(job.at) }),
+        })),
         { db: sqlDb(tx) },
       );
     },
@@ -113,9 +118,8 @@ function sqlDb(sql: Sql): Db {
 function poolDb(pool: pg.Pool): Db {
   return {
     executeSql: async (text, values) => {
-      const result: pg.QueryResult | pg.QueryResult[] = await pool.query(text, values as unknown[]);
-      return { rows: Array.isArray(result) ? result.flatMap((one) => one.rows as unknown[]) : result.rows };
+      const result: pg.QueryResult<object> | pg.QueryResult<object>[] = await pool.query<object>(text, values);
+      return { rows: Array.isArray(result) ? result.flatMap((one) => one.rows) : result.rows };
     },
   };
 }
-

@@ -86,7 +86,18 @@ function nest(row: LoadedRow): LoadedDelivery {
   const channel =
     channelId === null || type === null || secrets === null
       ? null
-      : { id: channelId, type, config, secrets, version: version ?? 0, isActive: isActive ?? false, lastSuccessAt, unreachable: unreachable ?? 0, probeAt, heldUntil };
+      : {
+          id: channelId,
+          type,
+          config,
+          secrets,
+          version: version ?? 0,
+          isActive: isActive ?? false,
+          lastSuccessAt,
+          unreachable: unreachable ?? 0,
+          probeAt,
+          heldUntil,
+        };
   const { eventId, trigger, occurredAt, acceptedAt, taskId, taskName, queue, engine, priority, state, agent, runtimeMs, exception, traceback, data } = row;
   const event =
     eventId === null || trigger === null || acceptedAt === null

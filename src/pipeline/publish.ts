@@ -120,7 +120,8 @@ export function createPublisher(deps: PublisherDeps): Publisher {
 
   return {
     publish: async (projectId, events) => {
-      if (eventsWaiting + events.length > EVENTS_WAITING_MAX) throw new AppError('RATE_LIMITED', 'too many events are waiting to be recorded', { retryAfterSeconds: 1 });
+      if (eventsWaiting + events.length > EVENTS_WAITING_MAX)
+        throw new AppError('RATE_LIMITED', 'too many events are waiting to be recorded', { retryAfterSeconds: 1 });
       if (events.length === 0) return { accepted: 0, duplicates: 0, inboxItems: 0, deliveries: 0 };
       const results = await new Promise<Recorded[]>((resolve, reject) => {
         waiting.push({ events: events.map((event) => ({ projectId, event })), results: [], resolve, reject });

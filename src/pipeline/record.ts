@@ -84,7 +84,9 @@ export async function recordEvents(deps: RecordDeps, events: readonly ProjectEve
     return {
       results,
       userIds: [...new Set(plan.items.map((item) => item.userId))],
-      deliveryIds: new Map([...Map.groupBy(plan.deliveries, (delivery) => delivery.projectId)].map(([projectId, rows]) => [projectId, rows.map((row) => row.id)])),
+      deliveryIds: new Map(
+        [...Map.groupBy(plan.deliveries, (delivery) => delivery.projectId)].map(([projectId, rows]) => [projectId, rows.map((row) => row.id)]),
+      ),
       subscriptionIds: [...new Set(fired.flat().map(({ subscription }) => subscription.id))],
     };
   });
@@ -129,7 +131,8 @@ function planAll(deps: RecordDeps, matched: readonly Candidate[], fired: readonl
     for (const item of inbox) plan.items.push({ ...item, projectId: candidate.projectId, eventRef: candidate.id });
     const { project, event, id: eventRef } = candidate;
     const url = deliveries.length > 0 ? eventUrl({ event, project, publicUrl: deps.publicUrl }) : '';
-    for (const delivery of deliveries) plan.deliveries.push({ ...delivery, id: deps.newId(), jobId: deps.newId(), projectId: project.id, eventRef, event, url });
+    for (const delivery of deliveries)
+      plan.deliveries.push({ ...delivery, id: deps.newId(), jobId: deps.newId(), projectId: project.id, eventRef, event, url });
     plan.counts.push({ place: candidate.place, inboxItems: inbox.length, deliveries: deliveries.length });
   }
   return plan;

@@ -59,25 +59,46 @@ export async function settle(deps: SettleDeps, settlements: readonly Settlement[
   const failedChannels = failedChannelIds(settlements);
   const { touched, expired, woken } = await deps.db.transaction(async (tx) => {
     const recipients = failedChannels.length > 0 ? await recipientsOf(tx, failedChannels) : [];
-    if (recipients.length > 0) await lockInboxes(tx, recipients.map((recipient) => recipient.userId));
+    if (recipients.length > 0)
+      await lockInboxes(
+        tx,
+        recipients.map((recipient) => recipient.userId),
+      );
     const [rows, expiredChannels] = await Promise.all([
       updateDeliveries(tx, updates),
       updateHealth(tx, health, deps.now()),
-      deps.jobs.finish(tx, settlements.map(({ job }) => job)),
+      deps.jobs.finish(
+        tx,
+        settlements.map(({ job }) => job),
+      ),
     ]);
     const users = failedChannels.length > 0 ? await noticeFailing(tx, failedChannels, recipients, deps.now()) : [];
     await deps.jobs.add(tx, nextJobs(settlements, updates, rows));
     return { touched: rows, expired: expiredChannels, woken: users };
   });
   deps.wakeups.inbox(woken);
-  for (const [projectId, rows] of Map.groupBy(touched, (row) => row.project_id)) deps.wakeups.deliveries(projectId, rows.map((row) => row.id));
+  for (const [projectId, rows] of Map.groupBy(touched, (row) => row.project_id))
+    deps.wakeups.deliveries(
+      projectId,
+      rows.map((row) => row.id),
+    );
   for (const channelId of goneChannelIds(settlements)) await disableChannel(deps, channelId, 'the receiver answered 410: it is gone for good');
   for (const channelId of expired) await disableChannel(deps, channelId, 'it only failed for five days');
 }
 
 function updateOf(deps: SettleDeps, settlement: Settlement): Update[] {
   const { job } = settlement;
-  const base = { id: job.deliveryId, job_id: job.id, new_job_id: null, status_code: null, error: null, response_body: null, attempt: null, next_attempt_at: null, finished_at: null };
+  const base = {
+    id: job.deliveryId,
+    job_id: job.id,
+    new_job_id: null,
+    status_code: null,
+    error: null,
+    response_body: null,
+    attempt: null,
+    next_attempt_at: null,
+    finished_at: null,
+  };
   switch (settlement.kind) {
     case 'STALE':
       return [];
@@ -156,7 +177,9 @@ function nextJobs(settlements: readonly Settlement[], updates: readonly Update[]
   const queued = new Set(rows.filter((row) => row.status === 'QUEUED').map((row) => row.id));
   const channelOf = new Map(settlements.map(({ job }) => [job.deliveryId, job.channelId]));
   return updates.flatMap(({ id, new_job_id, next_attempt_at }) =>
-    new_job_id !== null && queued.has(id) ? [{ id: new_job_id, deliveryId: id, channelId: channelOf.get(id) ?? '', at: next_attempt_at?.getTime() ?? null }] : [],
+    new_job_id !== null && queued.has(id)
+      ? [{ id: new_job_id, deliveryId: id, channelId: channelOf.get(id) ?? '', at: next_attempt_at?.getTime() ?? null }]
+      : [],
   );
 }
 
@@ -198,5 +221,7 @@ function failedChannelIds(settlements: readonly Settlement[]): string[] {
 }
 
 function goneChannelIds(settlements: readonly Settlement[]): string[] {
-  return [...new Set(settlements.flatMap((s) => (s.kind === 'ATTEMPT' && s.attempt.outcome.outcome === 'FAILED' && s.attempt.outcome.gone ? [s.job.channelId] : [])))];
+  return [
+    ...new Set(settlements.flatMap((s) => (s.kind === 'ATTEMPT' && s.attempt.outcome.outcome === 'FAILED' && s.attempt.outcome.gone ? [s.job.channelId] : []))),
+  ];
 }

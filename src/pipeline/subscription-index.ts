@@ -1,7 +1,6 @@
 import type { Sql } from '../db/database.ts';
 import { createMatchIndex, type MatchIndex } from '../domain/match.ts';
-import type { CooldownBy, MatchChannel, MatchSubscription } from '../domain/subscription.ts';
-import type { Trigger } from '../domain/trigger.ts';
+import type { MatchChannel, MatchSubscription } from '../domain/subscription.ts';
 
 /** A project's active subscriptions, compiled, and the rules' version that they are of. */
 export interface ProjectIndex {
@@ -58,8 +57,6 @@ export async function readSubscriptions(sql: Sql, projectId: string, which: 'ACT
   const bySubscription = Map.groupBy(channels, (channel) => channel.subscriptionId);
   return subscriptions.map((row) => ({
     ...row,
-    trigger: row.trigger as Trigger,
-    cooldownBy: row.cooldownBy as CooldownBy,
     mutedUntil: row.mutedUntil?.getTime() ?? null,
     channels: bySubscription.get(row.id) ?? [],
   }));

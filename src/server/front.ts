@@ -5,6 +5,7 @@ import { createGraphql, type GraphqlServer } from '../graphql/yoga.ts';
 import { requireInProject } from '../service/access.ts';
 import type { Authenticator } from '../service/authenticate.ts';
 import { visibleProjects } from '../service/visible.ts';
+import { createGraphqlRoute } from './graphql-route.ts';
 import { createHealth, createProbe, type NotReady } from './health.ts';
 import { createHttpServer } from './http.ts';
 import { createFindProject, createIngest } from './ingest.ts';
@@ -78,13 +79,13 @@ function createParts({ graphiql, log, onError }: FrontOptions, api: NonNullable<
   const logInternal = (errorId: string, error: unknown): void => {
     log.error({ errorId, err: error }, 'internal error');
   };
-  const graphql = createGraphql({ api, logInternal, bodyBytesMax: BODY_BYTES_MAX });
+  const graphql = createGraphql({ api, logInternal });
   const sessions = createSessions({ authenticator, wakeups, clock, onError });
   const protocol = createProtocol({ graphql, authenticator, sessions, logInternal });
   const websockets = createWebsockets({ protocol, log, messageBytesMax: BODY_BYTES_MAX });
   const ingest = createIngest({ publisher, clock, log, findProject: findProjectOf(api), bodyBytesMax: BODY_BYTES_MAX });
   return {
-    http: { graphql: (req, res, arrival) => graphql.handle(req, res, arrival), authenticator, ingest, graphiql },
+    http: { graphql: createGraphqlRoute(graphql, BODY_BYTES_MAX), authenticator, ingest, graphiql },
     upgrade: (req, socket, head) => {
       websockets.upgrade(req, socket, head);
     },

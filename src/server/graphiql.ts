@@ -41,6 +41,6 @@ function render(): { plain: Buffer; gzip: Buffer } {
 }
 
 /** Its fetcher hands the headers of the editor to HTTP requests only (render-graphiql 5.24): this hands them to connection_init too. */
-export function withSocketCredentials(html: string): string {
+function withSocketCredentials(html: string): string {
   return html.replace(/extensions:\{headers:(\w+)\?\.headers\}/, 'extensions:{headers:$1?.headers,connectionParams:$1?.headers}');
 }

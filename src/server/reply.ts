@@ -46,11 +46,20 @@ function headersOf({ code, retryAfterSeconds }: AppError): Record<string, string
   return retryAfterSeconds === undefined ? {} : { 'retry-after': String(retryAfterSeconds) };
 }
 
+/** What a request's headers say of its body: throws 413 where it is longer than `bytesMax`, and 415 where it is encoded. */
+export function checkBody({ headers }: IncomingMessage, bytesMax: number): void {
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding !== 'identity') throw new HttpError(415, 'content-encoding is not supported');
+  if (Number(headers['content-length'] ?? 0) > bytesMax) throw tooLarge(bytesMax);
+}
+
 /** A request's body, at most `bytesMax`. Throws 413, before reading where its length says so, and 415 for an encoded one. */
 export function readBody(req: IncomingMessage, bytesMax: number): Promise<Buffer> {
-  const encoding = req.headers['content-encoding'];
-  if (encoding !== undefined && encoding !== 'identity') return Promise.reject(new HttpError(415, 'content-encoding is not supported'));
-  if (Number(req.headers['content-length'] ?? 0) > bytesMax) return Promise.reject(tooLarge(bytesMax));
+  try {
+    checkBody(req, bytesMax);
+  } catch (error) {
+    return Promise.reject(error as HttpError);
+  }
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;

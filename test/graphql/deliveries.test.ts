@@ -215,7 +215,7 @@ describe('queueing again, cancelling, clearing', () => {
       changed: 3,
       deliveries: [{ status: 'CANCELLED' }, { status: 'CANCELLED' }, { status: 'CANCELLED' }],
     });
-    expect((await list({ taskName: 'waiting' })).map(({ reason }) => reason)).toEqual(['REQUESTED', 'REQUESTED', 'REQUESTED']);
+    expect((await list({ taskName: 'waiting' })).map((delivery) => String(delivery.reason))).toEqual(['REQUESTED', 'REQUESTED', 'REQUESTED']);
     expect((await change('cancelDeliveries', selection)).data.cancelDeliveries.changed).toBe(0);
   });
 

@@ -1,4 +1,3 @@
-import { createGraphQLError } from '@graphql-tools/utils';
 import { GraphQLError, parse } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { operationError, toClientError } from '../../src/graphql/errors.ts';
@@ -66,11 +65,11 @@ describe('an error of graphql-js or Yoga about the request', () => {
     ['Unknown operation named', new GraphQLError(`Unknown operation named "${SECRET}".`)],
     [
       'Unexpected parameter',
-      createGraphQLError(`Unexpected parameter "${SECRET}" in the request body.`, { extensions: { code: 'BAD_REQUEST', http: { status: 400 } } }),
+      new GraphQLError(`Unexpected parameter "${SECRET}" in the request body.`, { extensions: { code: 'BAD_REQUEST', http: { status: 400 } } }),
     ],
     ['Variable', new GraphQLError(`Variable "$x" got invalid value "${SECRET}"; Int cannot represent`)],
     ['an argument, while executing', new GraphQLError(`Argument "first" has invalid value "${SECRET}".`, { path: ['viewer'] })],
-    ['JSON that is none', createGraphQLError('POST body sent invalid JSON.', { extensions: { code: 'BAD_REQUEST', originalError: { message: SECRET } } })],
+    ['JSON that is none', new GraphQLError('POST body sent invalid JSON.', { extensions: { code: 'BAD_REQUEST', originalError: { message: SECRET } } })],
   ])('%s is rewritten without what was given', (_what, error) => {
     const { json, logged } = convert(error);
     expect(json.extensions).toMatchObject({ code: 'BAD_USER_INPUT' });

@@ -123,7 +123,7 @@ test('Retry-After holds back the whole channel, without using up attempts of the
   await publish(projectId, 5);
   await until(async () => (await deliveries(projectId)).every((row) => (row.nextAttemptAt?.getTime() ?? 0) > Date.now() + 55_000), 'all wait');
   expect(attempts).toBe(1);
-  expect((await deliveries(projectId)).map((row) => row.attemptCount).sort()).toEqual([0, 0, 0, 0, 1]);
+  expect((await deliveries(projectId)).map((row) => row.attemptCount).sort((a, b) => a - b)).toEqual([0, 0, 0, 0, 1]);
 });
 
 describe('limits', () => {
@@ -147,7 +147,7 @@ describe('limits', () => {
     await publish(projectId, 20);
     await until(() => underWay === most, 'the slots are taken');
     await until(async () => {
-      waiting.splice(0).forEach((resume) => resume());
+      for (const resume of waiting.splice(0)) resume();
       return statusIs(projectId, 'SENT')();
     }, 'all are sent');
     expect(mostUnderWay).toBe(most);

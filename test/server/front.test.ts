@@ -88,6 +88,18 @@ describe('errors over HTTP', () => {
     expect([response.status, await response.json()]).toMatchObject([413, { errors: [{ extensions: { code: 'BAD_USER_INPUT' } }] }]);
   });
 
+  test('a body in chunks is taken, and counted', async () => {
+    const post = async (bytes: number): Promise<Response> => {
+      const chunks = [JSON.stringify({ query: '{ __typename }' }).slice(0, -1), ',"variables":{"x":"', ...Array.from({ length: bytes / 1024 }, () => 'x'.repeat(1024)), '"}}'];
+      const headers = { 'content-type': 'application/json', authorization: `Bearer ${app.adminToken}` };
+      const init = { method: 'POST', headers, body: ReadableStream.from(chunks.map((chunk) => Buffer.from(chunk))), duplex: 'half' };
+      return await fetch(`${app.url}/graphql`, init as RequestInit);
+    };
+    const small = await post(2048);
+    expect([small.status, await small.json()]).toEqual([200, { data: { __typename: 'Query' } }]);
+    expect((await post(5 * MEBIBYTE)).status).toBe(413);
+  });
+
   test('batches are not taken', async () => {
     const body = JSON.stringify([{ query: '{ __typename }' }]);
     const response = await fetch(`${app.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });

@@ -4,7 +4,7 @@ import { uuidv7 } from '../../src/lib/id.ts';
 
 /** Rows written straight to the database, for tests of what works on them. Each gives the new row's id. */
 
-export async function addUser(db: Database, name = `user-${uuidv7().slice(-8)}`): Promise<string> {
+async function addUser(db: Database, name = `user-${uuidv7().slice(-8)}`): Promise<string> {
   const id = uuidv7();
   await db.prisma.user.create({ data: { id, email: `${name}@example.com`, name, inbox: { create: {} } } });
   return id;

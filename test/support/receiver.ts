@@ -8,6 +8,8 @@ export interface Received {
   body: string;
   /** When its last byte was there, by performance.now(). */
   atMs: number;
+  /** When its connection was given up or its answer was sent; null until then. */
+  endedAtMs: number | null;
 }
 
 /** An HTTP server on loopback that stands for somebody's webhook. */
@@ -32,7 +34,10 @@ export async function openReceiver(answer: (res: ServerResponse, request: Receiv
     const chunks: Buffer[] = [];
     req.on('data', (chunk: Buffer) => chunks.push(chunk));
     req.on('end', () => {
-      const request = { path: req.url ?? '', headers: req.headers, body: Buffer.concat(chunks).toString('utf8'), atMs: performance.now() };
+      const request: Received = { path: req.url ?? '', headers: req.headers, body: Buffer.concat(chunks).toString('utf8'), atMs: performance.now(), endedAtMs: null };
+      res.on('close', () => {
+        request.endedAtMs = performance.now();
+      });
       received.push(request);
       answer(res, request);
     });

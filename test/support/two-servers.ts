@@ -36,13 +36,14 @@ const START_MS_MAX = 90_000;
 
 /** Starts two servers on one PostgreSQL, at the same moment. `env`: settings of each. */
 export async function startTwoServers(databaseUrl: string, env: readonly [Record<string, string>, Record<string, string>]): Promise<[ServerProcess, ServerProcess]> {
-  return await Promise.all([startServer(databaseUrl, env[0]), startServer(databaseUrl, env[1])]);
+  const [a, b] = env.map((settings) => startServer({ DATABASE_URL: databaseUrl, ...settings })) as [Promise<ServerProcess>, Promise<ServerProcess>];
+  return await Promise.all([a, b]);
 }
 
-async function startServer(databaseUrl: string, env: Record<string, string>): Promise<ServerProcess> {
+/** Starts a server that may send to loopback. `env` adds to its settings: DATABASE_URL or DATA_DIR at least. */
+export async function startServer(env: Record<string, string>): Promise<ServerProcess> {
   const settings = {
     PORT: '0',
-    DATABASE_URL: databaseUrl,
     SECRET_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
     BOOTSTRAP_ADMIN_EMAIL: ADMIN_EMAIL,
     BOOTSTRAP_ADMIN_TOKEN: ADMIN_TOKEN,
