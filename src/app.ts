@@ -22,7 +22,7 @@ import { createSystemLookup } from './net/lookup.ts';
 import { createCooldowns } from './pipeline/cooldowns.ts';
 import { createAttempt } from './pipeline/deliver.ts';
 import { createDeliveryFeed } from './pipeline/delivery-feed.ts';
-import { createDispatcher } from './pipeline/dispatch.ts';
+import { createDispatcher, type Dispatcher } from './pipeline/dispatch.ts';
 import { createFiredLog } from './pipeline/fired.ts';
 import { createInboxFeed } from './pipeline/inbox-feed.ts';
 import { type Jobs, startJobs } from './pipeline/jobs.ts';
@@ -62,6 +62,7 @@ export interface App extends AsyncDisposable {
 }
 
 const MIGRATIONS = join(import.meta.dirname, '../prisma/migrations');
+
 /** Everything that a running process is made of, in the order in which it is started; it stops in the opposite one. */
 export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   await using starting = new AsyncDisposableStack();
@@ -82,7 +83,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   starting.defer(() => http.close());
 
   const base: Base = { config, clock, log, db, wakeups, jobs, http, keyring, onError };
-  if (config.role !== 'api') await startSending(base, starting);
+  const sending = config.role === 'api' ? null : await startSending(base, starting);
   const feedCursors = createFeedCursors(
     await readEpoch(db.sql),
     secretKeys.map(({ key }) => key),
@@ -93,7 +94,10 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   const { host, port, graphiql } = config;
   const ping = (): Promise<unknown> => db.sql.query('SELECT 1 AS one');
   const front = await startFront({ host, port, graphiql, log, onError, ping, api: config.role === 'worker' ? null : { ...api, authenticator } });
-  starting.defer(() => front.stop());
+  // Together: each may need most of the 15 s that stopping may take.
+  starting.defer(async () => {
+    await Promise.all([front.stop(), sending?.stop()]);
+  });
   front.setReady();
 
   const running = starting.move();
@@ -161,18 +165,19 @@ function random(): number {
 }
 
 /** Sends what is due (unless DISPATCH=hold), and looks after the queue once a minute. */
-async function startSending({ config, clock, log, db, wakeups, jobs, http, keyring, onError }: Base, stack: AsyncDisposableStack): Promise<void> {
+async function startSending({ config, clock, log, db, wakeups, jobs, http, keyring, onError }: Base, stack: AsyncDisposableStack): Promise<Dispatcher | null> {
   const now = (): number => clock.now();
   await jobs.schedule('sweep', '* * * * *', async () => {
     const { repaired } = await sweep({ db, jobs, wakeups, newId: uuidv7 });
     if (repaired > 0) log.warn({ repaired }, 'queued deliveries had no job');
   });
-  if (config.dispatch === 'hold') return;
+  if (config.dispatch === 'hold') return null;
   const attempt = createAttempt({ send: createSend({ http, clock, version: packageJson.version }), keyring });
   const settling = { db, jobs, wakeups, now, newId: uuidv7, random };
   const dispatcher = createDispatcher({ ...settling, clock, concurrency: config.outboundConcurrency, attempt, onError });
   dispatcher.start();
   stack.defer(() => dispatcher.stop());
+  return dispatcher;
 }
 
 /** What GraphQL and /v1 translate to. */

@@ -1,6 +1,8 @@
 import type { Database } from '../db/database.ts';
 import type { Viewer } from '../domain/viewer.ts';
 import type { ApiToken, Channel, DefaultSubscription, Delivery, NotificationSubscription, Project, User } from '../generated/prisma/client.ts';
+import { inboxItemKey, splitInboxItemKey } from '../lib/global-id.ts';
+import { type InboxItemRow, loadItems } from '../pipeline/inbox-read.ts';
 import { visibleChannels, visibleDefaults, visibleProjects, visibleSubscriptions, visibleTokens, visibleUsers } from '../service/visible.ts';
 import { createBatch } from './batch.ts';
 
@@ -20,10 +22,14 @@ export interface Loaders {
   queuedDeliveries: Load<number>;
   /** Whoever the viewer is: whether it may know of a delivery depends on where it was found. */
   delivery: Load<Delivery>;
+  /** By delivery: whether one of the viewer's subscriptions matched it. */
+  isOwnDelivery: Load<true>;
+  /** By the item's key (lib/global-id.ts): the viewer's own. */
+  inboxItem: Load<InboxItemRow>;
 }
 
 /** Loaders of one operation, for whom its session stands for at the time. A stranger finds nothing. */
-export function createLoaders({ prisma }: Database, session: { readonly viewer: Viewer | null }): Loaders {
+export function createLoaders({ prisma, sql }: Database, session: { readonly viewer: Viewer | null }): Loaders {
   function of<Row extends { id: string }>(find: (viewer: Viewer, id: { in: string[] }) => Promise<Row[]>): Load<Row> {
     return createBatch(async (ids) => (session.viewer === null ? new Map<string, Row>() : byId(await find(session.viewer, { in: ids }))));
   }
@@ -45,6 +51,16 @@ export function createLoaders({ prisma }: Database, session: { readonly viewer: 
       return new Map(rows.map((row) => [row.channelId, row._count]));
     }),
     delivery: createBatch(async (ids) => byId(await prisma.delivery.findMany({ where: { id: { in: ids } } }))),
+    isOwnDelivery: createBatch(async (ids) => {
+      if (session.viewer?.kind !== 'user') return new Map();
+      const rows = await prisma.deliveryViewer.findMany({ where: { userId: session.viewer.userId, deliveryId: { in: ids } } });
+      return new Map(rows.map((row) => [row.deliveryId, true]));
+    }),
+    inboxItem: createBatch(async (keys) => {
+      const { viewer } = session;
+      const own = keys.map(splitInboxItemKey).filter(({ userId }) => viewer?.kind === 'user' && viewer.userId === userId);
+      return new Map((await loadItems(sql, own)).map((item) => [inboxItemKey(item.userId, item.seq), item]));
+    }),
   };
 }
 

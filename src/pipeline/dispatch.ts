@@ -189,7 +189,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   /** Whether enough of a channel is at hand, or it may take nothing now: none of its jobs are fetched. */
   function isClosed(channelId: string, enough: number): boolean {
     if ((ready.get(channelId)?.length ?? 0) >= enough) return true;
-    const channel = memory.get(channelId);
+    const channel = memory.get(channelId) ?? ready.get(channelId)?.[0]?.channel;
     if (channel === undefined) return false;
     const channelClass = classOfChannel(channel, clock.now());
     return heldUntil(channel, clock.now()) !== null || (channelClass !== 'PROVEN' && !slots.isOpen(channelId, channelClass));

@@ -10,6 +10,8 @@ export interface NewJob {
   channelId: string;
   /** Epoch milliseconds; null: now. */
   at: number | null;
+  /** It was claimed and given back without an attempt: it goes before those that came meanwhile. */
+  isGivenBack?: boolean;
 }
 
 /** A job that this process has claimed: others get it again only when it expires. */
@@ -73,6 +75,7 @@ export async function startJobs(store: JobStore, sql: Sql, onError: (error: unkn
           id: job.id,
           data: { deliveryId: job.deliveryId },
           group: { id: job.channelId },
+          priority: job.isGivenBack === true ? 1 : 0,
           ...(job.at === null ? {} : { startAfter: new Date(job.at) }),
         })),
         { db: sqlDb(tx) },

@@ -176,9 +176,9 @@ const POSTPONED = `(i.status = 'QUEUED' AND i.attempt IS NULL)`;
 function nextJobs(settlements: readonly Settlement[], updates: readonly Update[], rows: readonly TouchedRow[]): NewJob[] {
   const queued = new Set(rows.filter((row) => row.status === 'QUEUED').map((row) => row.id));
   const channelOf = new Map(settlements.map(({ job }) => [job.deliveryId, job.channelId]));
-  return updates.flatMap(({ id, new_job_id, next_attempt_at }) =>
+  return updates.flatMap(({ id, new_job_id, next_attempt_at, attempt }) =>
     new_job_id !== null && queued.has(id)
-      ? [{ id: new_job_id, deliveryId: id, channelId: channelOf.get(id) ?? '', at: next_attempt_at?.getTime() ?? null }]
+      ? [{ id: new_job_id, deliveryId: id, channelId: channelOf.get(id) ?? '', at: next_attempt_at?.getTime() ?? null, isGivenBack: attempt === null }]
       : [],
   );
 }

@@ -55,12 +55,8 @@ export function checkBody({ headers }: IncomingMessage, bytesMax: number): void 
 
 /** A request's body, at most `bytesMax`. Throws 413, before reading where its length says so, and 415 for an encoded one. */
 export function readBody(req: IncomingMessage, bytesMax: number): Promise<Buffer> {
-  try {
-    checkBody(req, bytesMax);
-  } catch (error) {
-    return Promise.reject(error as HttpError);
-  }
   return new Promise((resolve, reject) => {
+    checkBody(req, bytesMax);
     const chunks: Buffer[] = [];
     let size = 0;
     req.on('data', (chunk: Buffer) => {

@@ -2,9 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Outcome } from '../../src/domain/outcome.ts';
 import { openTestApp } from '../support/app.ts';
 import { openTestDatabase, type TestDatabase } from '../support/database.ts';
-import { until } from '../support/pipeline.ts';
+import { failedTask, addChannel as insertChannel, addProject as insertProject, addSubscription as insertSubscription } from '../support/fixtures.ts';
+import { openPipeline, until } from '../support/pipeline.ts';
 import { accept, openReceiver, type Received, type Receiver } from '../support/receiver.ts';
 import { type ServerProcess, startServer } from '../support/two-servers.ts';
 
@@ -43,7 +45,7 @@ function failures(taskName: string, count: number): { id: string; trigger: strin
 
 // Two servers as processes of their own, so that what the hanging receivers cost the one does not slow the other: the one without them says what the machine does now.
 let folder: string;
-let databases: TestDatabase[] = [];
+const databases: TestDatabase[] = [];
 let quiet: ServerProcess;
 let troubled: ServerProcess;
 let healthy: Receiver;
@@ -139,24 +141,111 @@ test('20 hanging receivers leave the p99 of a healthy one within 1.5 times of id
   await until(() => hanging.some(({ received }) => received.some(({ endedAtMs }) => endedAtMs !== null)), 'the first have timed out', 20_000);
   const whileSuspect = await compare();
   expect(whileSuspect.at(-1)?.holds, JSON.stringify(whileSuspect)).toBe(true);
-  console.log(whileNew, whileSuspect);
 }, 180_000);
 
-/** How late the end of a request may be seen by its receiver, and a timer may run. */
-const LATE_MS = 1_500;
+/** A timer, or the news of a connection that ended, may be this late: sends that follow an ending closer than that prove nothing. */
+const LATE_MS = 1_000;
 
-test('what timed out is one send at a time a channel and four in all, and tried again after 5 s ± 20 %', async () => {
-  await until(() => hanging.filter(({ received }) => received.some(({ endedAtMs }) => endedAtMs !== null)).length >= SUSPECTS_MAX, 'some channels are suspect', 40_000);
-  const afterFirst = hanging.map(({ received }) => {
-    const firstEnd = Math.min(...received.map(({ endedAtMs }) => endedAtMs ?? Infinity));
-    return received.filter(({ atMs }) => atMs > firstEnd);
-  });
-  const together = (requests: readonly Received[]): number =>
-    Math.max(0, ...requests.map((one) => requests.filter(({ atMs, endedAtMs }) => atMs <= one.atMs && (endedAtMs ?? Infinity) > one.atMs + LATE_MS).length));
-  const t0 = Math.min(...hanging.flatMap(({ received }) => received.map((r) => r.atMs)));
-  console.log(hanging.map(({ received }, i) => `${i}: ${received.map((r) => `${((r.atMs - t0) / 1000).toFixed(2)}-${r.endedAtMs === null ? '' : ((r.endedAtMs - t0) / 1000).toFixed(2)}`).join(' ')}`).join('\n'));
-  expect(Math.max(...afterFirst.map(together))).toBeLessThanOrEqual(1);
-  expect(together(afterFirst.flat())).toBeLessThanOrEqual(SUSPECTS_MAX);
-  const { project } = await troubled.data('{ project(slug: "hanging") { deliveries(last: 100) { edges { node { attemptCount nextAttemptAt attempts { reason startedAt durationMs } } } } } }');
-  //console.log(project.deliveries.edges.filter((e: any) => e.node.attemptCount > 0).map((e: any) => JSON.stringify(e.node)));
-}, 60_000);
+/** Requests of a receiver from when its server must know that it hangs. */
+function asSuspect({ received }: Receiver): Received[] {
+  const firstEnd = Math.min(...received.map(({ endedAtMs }) => endedAtMs ?? Infinity));
+  return received.filter(({ atMs }) => atMs > firstEnd + LATE_MS);
+}
+
+/** How many of these requests were held at the same time. */
+function together(requests: readonly Received[]): number {
+  return Math.max(
+    0,
+    ...requests.map((one) => requests.filter(({ atMs, endedAtMs }) => atMs <= one.atMs && (endedAtMs ?? Infinity) > one.atMs + LATE_MS).length),
+  );
+}
+
+test.concurrent('channels that hang get one send at a time, four in all, and a delivery is not tried again before its time', async () => {
+  await until(() => hanging.flatMap(asSuspect).length > SUSPECTS_MAX, 'suspects have been tried again', 60_000);
+  expect(Math.max(...hanging.map((receiver) => together(asSuspect(receiver))))).toBe(1);
+  expect(together(hanging.flatMap(asSuspect))).toBeLessThanOrEqual(SUSPECTS_MAX);
+  for (const requests of Map.groupBy(
+    hanging.flatMap(({ received }) => received),
+    ({ headers }) => headers['webhook-id'],
+  ).values()) {
+    for (const [place, { atMs }] of requests.entries()) {
+      const before = requests[place - 1]?.endedAtMs;
+      if (before !== undefined) expect(atMs - (before ?? Infinity)).toBeGreaterThan(place === 1 ? 4_000 - 50 : 24_000 - 50);
+    }
+  }
+}, 90_000);
+
+const TIMEOUT_MS = 10_000;
+/** From the third attempt in a row that did not reach a channel on, its deliveries wait for a probe (spec 5): at first for 5 s, then for twice that. */
+const PROBE_MS = 5_000;
+
+test.concurrent('after three such in a row the others wait for a probe, 5 s and then 10 s, without using up attempts', async () => {
+  const receiver = await openReceiver(() => {});
+  await using stack = new AsyncDisposableStack();
+  const app = await openTestApp();
+  stack.defer(() => app.close());
+  stack.defer(() => receiver.close());
+  const { sql } = app.app.api.db;
+  await addWebhook(app.data, await addProject(app.data), receiver.url, 'hanging');
+  await sql.query('UPDATE channel_health SET unreachable = 2');
+  const attempts = async (): Promise<number[]> =>
+    (await sql.query<{ n: number }>('SELECT attempt_count AS n FROM deliveries ORDER BY attempt_count DESC, id')).map(({ n }) => n);
+
+  await app.events(failures('hanging', 3), { query: '?project=hanging' });
+  await until(async () => (await attempts())[0] === 1, 'the first has timed out', 2 * TIMEOUT_MS + 10_000);
+  const [first] = await sql.query<{ reason: string; durationMs: number; waitMs: number }>(
+    `SELECT reason, (attempts->0->>'durationMs')::int AS "durationMs",
+       extract(epoch FROM next_attempt_at - (attempts->0->>'startedAt')::timestamptz) * 1000 - (attempts->0->>'durationMs')::int AS "waitMs" FROM deliveries WHERE attempt_count = 1`,
+  );
+  expect(first?.reason).toBe('TIMEOUT');
+  expect(first?.durationMs).toBeGreaterThanOrEqual(TIMEOUT_MS - 1);
+  expect(Number(first?.waitMs)).toBeGreaterThanOrEqual(4_000 - 1);
+  expect(Number(first?.waitMs)).toBeLessThanOrEqual(6_000 + 1);
+
+  await until(() => receiver.received.length === 2, 'the probe is sent', PROBE_MS + 15_000);
+  expect(await attempts()).toEqual([1, 0, 0]);
+  const [trial, probe] = receiver.received;
+  expect((probe?.atMs ?? 0) - (trial?.endedAtMs ?? Infinity)).toBeGreaterThan(PROBE_MS - 50);
+  await until(async () => (await attempts()).reduce((sum, n) => sum + n) === 2, 'the probe has timed out', 2 * TIMEOUT_MS);
+  const [health] = await sql.query<{ unreachable: number; waitMs: number }>(
+    `SELECT h.unreachable, extract(epoch FROM h.probe_at - h.last_failure_at) * 1000 AS "waitMs" FROM channel_health AS h`,
+  );
+  expect({ unreachable: health?.unreachable, waitMs: Number(health?.waitMs) }).toEqual({ unreachable: 4, waitMs: 2 * PROBE_MS });
+  expect(receiver.received).toHaveLength(2);
+}, 150_000);
+
+test('deliveries that have no slot stay in the queue, instead of being claimed and given back over and over', async () => {
+  await using stack = new AsyncDisposableStack();
+  const database = await openTestDatabase();
+  stack.defer(() => database.drop());
+  const pipeline = await openPipeline(database);
+  stack.defer(() => pipeline.close());
+  const { db, jobs } = pipeline;
+  const projectId = await insertProject(db);
+  const channelIds: string[] = [];
+  for (let n = 0; n < HANGING; n += 1) channelIds.push(await insertChannel(db, { projectId }));
+  await insertSubscription(db, { projectId, channelIds });
+  await pipeline.publisher.publish(
+    projectId,
+    Array.from({ length: 25 }, () => failedTask()),
+  );
+
+  const asked: number[] = [];
+  const { claim } = jobs;
+  jobs.claim = async (limit, ignored) => {
+    const claimed = await claim(limit, ignored);
+    asked.push(claimed.length);
+    return claimed;
+  };
+  const answer = Promise.withResolvers<Outcome>();
+  let sends = 0;
+  pipeline.dispatch(() => {
+    sends += 1;
+    return answer.promise;
+  }, SLOTS);
+  // It asks at least twice a second.
+  await until(() => asked.length >= 12, 'the queue has been asked a dozen times', 30_000);
+  answer.resolve({ outcome: 'DELIVERED', statusCode: 200 });
+  expect(sends).toBe(SLOTS / 2);
+  expect(asked.reduce((sum, n) => sum + n) / asked.length).toBeLessThan(16);
+}, 90_000);

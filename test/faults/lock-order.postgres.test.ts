@@ -42,7 +42,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await Promise.all([a.close(), b.close()]);
-  const deadlocks = await countDeadlocks(); console.log("DEADLOCKS", deadlocks);
+  const deadlocks = await countDeadlocks();
+  console.log('DEADLOCKS', deadlocks);
   await database.drop();
   expect(deadlocks).toBe(0);
 });
@@ -53,7 +54,14 @@ async function openSide(): Promise<Side> {
   const deps: ServiceDeps = { db, jobs, clock: systemClock, newId: uuidv7, changes: createChanges({ db, wakeups }) };
   const http = { post: () => Promise.reject(new Error('unused')), check: () => Promise.resolve({ ok: true } as const) };
   const keyring = { seal: (text: string) => text, open: (text: string) => text };
-  return Object.assign(pipeline, createMembers(deps), createSubscriptions(deps), createProjects(deps), createUsers(deps), createChannels({ ...deps, http, keyring }));
+  return Object.assign(
+    pipeline,
+    createMembers(deps),
+    createSubscriptions(deps),
+    createProjects(deps),
+    createUsers(deps),
+    createChannels({ ...deps, http, keyring }),
+  );
 }
 
 /** What PostgreSQL has counted since the database was made; sessions that have ended have told it all. */
@@ -100,7 +108,7 @@ afterEach(async () => {
   expect([...a.errors, ...b.errors]).toEqual([]);
 });
 
-const ROUNDS = Number(process.env["ROUNDS"] ?? 30);
+const ROUNDS = Number(process.env['ROUNDS'] ?? 30);
 
 /** Runs each writer `ROUNDS` times in a row, all of them at once, and expects none to fail. */
 async function contend(...writers: ((round: number) => Promise<unknown>)[]): Promise<void> {
@@ -185,10 +193,14 @@ test('publish × publish of the same ids, reversed: each is taken once', async (
 test('publish × publish with cooldowns by task name, in opposite order: each fires once', async () => {
   const quiet = await addProject(a.db);
   const names = freshIds(0, 20);
-  for (let n = 0; n < 3; n += 1) await addSubscription(a.db, { projectId: quiet, userId: await addMember(a.db, quiet), cooldownSeconds: 300, cooldownBy: 'TASK_NAME' });
+  for (let n = 0; n < 3; n += 1)
+    await addSubscription(a.db, { projectId: quiet, userId: await addMember(a.db, quiet), cooldownSeconds: 300, cooldownBy: 'TASK_NAME' });
   let inboxItems = 0;
   const publisher = (side: Side, order: (ids: string[]) => string[]) => async () => {
-    const result = await side.publisher.publish(quiet, order(names).map((taskName) => failedTask({ id: uuidv7(), taskName })));
+    const result = await side.publisher.publish(
+      quiet,
+      order(names).map((taskName) => failedTask({ id: uuidv7(), taskName })),
+    );
     inboxItems += result.inboxItems;
   };
   await contend(
@@ -216,11 +228,24 @@ test('publish to two projects × the same, reversed', async () => {
 test('publish × marking, archiving and restoring by every member', async () => {
   const change = (side: Side, operation: 'READ' | 'UNREAD' | 'ARCHIVE' | 'UNARCHIVE', memberIds: readonly string[]) => async () =>
     await Promise.all(
-      memberIds.map((userId) => changeInbox({ db: side.db, wakeups: side.wakeups, now: Date.now }, userId, operation, { filter: operation === 'UNARCHIVE' ? { archived: true } : {}, upToSeq: null })),
+      memberIds.map((userId) =>
+        changeInbox({ db: side.db, wakeups: side.wakeups, now: Date.now }, userId, operation, {
+          filter: operation === 'UNARCHIVE' ? { archived: true } : {},
+          upToSeq: null,
+        }),
+      ),
     );
   await contend(
-    (round) => publish(a, freshIds(round, 5).map((id) => `a${id}`)),
-    (round) => publish(b, freshIds(round, 5).map((id) => `b${id}`)),
+    (round) =>
+      publish(
+        a,
+        freshIds(round, 5).map((id) => `a${id}`),
+      ),
+    (round) =>
+      publish(
+        b,
+        freshIds(round, 5).map((id) => `b${id}`),
+      ),
     change(a, 'READ', world.memberIds),
     change(b, 'UNREAD', world.memberIds.toReversed()),
     change(a, 'ARCHIVE', world.memberIds.slice(0, 2)),
@@ -373,10 +398,17 @@ test('forgetting cooldown keys that are over × publish', async () => {
   const quiet = await addProject(a.db);
   const names = freshIds(0, 100);
   await addSubscription(a.db, { projectId: quiet, userId: await addMember(a.db, quiet), cooldownSeconds: 1, cooldownBy: 'TASK_NAME' });
-  const publisher = (side: Side, order: readonly string[]): Promise<unknown> => side.publisher.publish(quiet, order.map((taskName) => failedTask({ id: uuidv7(), taskName })));
+  const publisher = (side: Side, order: readonly string[]): Promise<unknown> =>
+    side.publisher.publish(
+      quiet,
+      order.map((taskName) => failedTask({ id: uuidv7(), taskName })),
+    );
   const forget = (side: Side): Promise<unknown> => sweep({ db: side.db, jobs: side.jobs, wakeups: side.wakeups, newId: uuidv7 });
   for (let round = 0; round < ROUNDS; round += 1) {
-    await publisher(a, names.toSorted(() => (round % 2) - 0.5));
+    await publisher(
+      a,
+      names.toSorted(() => (round % 2) - 0.5),
+    );
     await a.db.sql.query(`UPDATE cooldowns SET last_fired_at = now() - interval '2 days', suppressed = 0`);
     await Promise.all([publisher(a, names), forget(b), publisher(b, names.toReversed()), forget(a)]);
   }
@@ -390,7 +422,8 @@ test('deleting users × publish × their own changes × settling of their own ch
     await a.setMember(root, { projectId: other.projectId, userId, role: 'MEMBER' });
     for (const projectId of [world.projectId, other.projectId]) await addSubscription(a.db, { projectId, userId, channelIds: [channelId] });
   }
-  const publisher = (side: Side, projectId: string) => (round: number) => side.publisher.publish(projectId, tasks(freshIds(round, 5).map((id) => side === a ? `a${id}` : `b${id}`)));
+  const publisher = (side: Side, projectId: string) => (round: number) =>
+    side.publisher.publish(projectId, tasks(freshIds(round, 5).map((id) => (side === a ? `a${id}` : `b${id}`))));
   const mark = (side: Side, userIds: readonly string[]) => async () => {
     for (const userId of userIds) await changeInbox({ db: side.db, wakeups: side.wakeups, now: Date.now }, userId, 'READ', { filter: {}, upToSeq: null });
   };

@@ -45,7 +45,8 @@ async function addProject(slug: string): Promise<string> {
   const { createProject } = await servers[0].data(CREATE_PROJECT, { slug });
   const projectId: string = createProject.project.id;
   const { viewer } = await servers[0].data('query ($id: ID) { viewer { subscriptions(projectId: $id) { edges { node { id } } } } }', { id: projectId });
-  for (const { node } of viewer.subscriptions.edges) await servers[0].data('mutation ($id: ID!) { deleteSubscription(input: { id: $id }) { id } }', { id: node.id });
+  for (const { node } of viewer.subscriptions.edges)
+    await servers[0].data('mutation ($id: ID!) { deleteSubscription(input: { id: $id }) { id } }', { id: node.id });
   return projectId;
 }
 
@@ -183,7 +184,9 @@ test('an event for 10,000 members leaves a member free to mark items as read', a
   const projectId = await addProject('fans');
   await addMembers(keyOf('Project', projectId) ?? '', MEMBERS);
   const [{ id: userKey } = { id: '' }] = await db.sql.query<{ id: string }>(`SELECT id FROM users WHERE email = 'fan-5000@example.com'`);
-  const made = await servers[0].data('mutation ($userId: ID!) { createToken(input: { name: "fan", userId: $userId }) { token } }', { userId: globalId('User', userKey) });
+  const made = await servers[0].data('mutation ($userId: ID!) { createToken(input: { name: "fan", userId: $userId }) { token } }', {
+    userId: globalId('User', userKey),
+  });
   const token: string = made.createToken.token;
   expect((await servers[0].events('fans', [failedTask('fan')])).json.inboxItems).toBe(MEMBERS);
   const { viewer } = await servers[0].data('{ viewer { inbox { edges { node { id } } } } }', {}, token);
@@ -195,7 +198,11 @@ test('an event for 10,000 members leaves a member free to mark items as read', a
   const marking = servers.map(async (server, which) => {
     for (let n = 0; isPublishing; n += 1) {
       const startedAt = performance.now();
-      await server.data(`mutation ($ids: [ID!]) { ${n % 2 === 0 ? 'markRead' : 'markUnread'}(input: { ids: $ids }) { changed counts { unread } } }`, { ids }, token);
+      await server.data(
+        `mutation ($ids: [ID!]) { ${n % 2 === 0 ? 'markRead' : 'markUnread'}(input: { ids: $ids }) { changed counts { unread } } }`,
+        { ids },
+        token,
+      );
       markMs[which as 0 | 1].push(performance.now() - startedAt);
     }
   });
@@ -207,5 +214,11 @@ test('an event for 10,000 members leaves a member free to mark items as read', a
   isPublishing = false;
   await Promise.all(marking);
   const q = (xs: number[], p: number) => Math.round(xs.toSorted((a, b) => a - b)[Math.floor(xs.length * p)] ?? 0);
-  console.log('publish', q(publishMs, 0.5), q(publishMs, 0.9), 'marks', markMs.map((xs) => [xs.length, q(xs, 0.5), q(xs, 0.9), q(xs, 0.99)]));
+  console.log(
+    'publish',
+    q(publishMs, 0.5),
+    q(publishMs, 0.9),
+    'marks',
+    markMs.map((xs) => [xs.length, q(xs, 0.5), q(xs, 0.9), q(xs, 0.99)]),
+  );
 }, 120_000);

@@ -300,6 +300,36 @@ describe('fields of a project', () => {
   });
 });
 
+test('users are found by part of a name or address, in any case, and by nothing else', async () => {
+  const find = async (query: string): Promise<string[]> => {
+    const { users } = await app.data('query($q: String) { users(query: $q) { edges { node { name } } } }', { q: query });
+    return users.edges.map((edge: { node: { name: string } }) => edge.node.name) as string[];
+  };
+  expect((await find('OUTSID')).sort()).toEqual(['outsider']);
+  expect((await find('otheradmin@')).sort()).toEqual(['otherAdmin']);
+  expect(await find('%')).toEqual([]);
+  expect(await find('admin')).toHaveLength(3);
+});
+
+describe('muting', () => {
+  const mute = async (input: object) =>
+    await app.graphql('mutation($i: MuteSubscriptionsInput!) { muteSubscriptions(input: $i) { changed } }', { i: input }, scene.tokens.member);
+
+  test('mutes all that are the viewer’s own, and null unmutes them', async () => {
+    const until = new Date(Date.now() + 3_600_000).toISOString();
+    const { viewer } = await app.data('{ viewer { subscriptions { edges { node { id } } } } }', {}, scene.tokens.member);
+    const count = viewer.subscriptions.edges.length as number;
+    expect(count).toBeGreaterThan(1);
+    expect((await mute({ until })).data.muteSubscriptions.changed).toBe(count);
+    expect((await mute({ until, projectId: scene.projectId })).data.muteSubscriptions.changed).toBe(0);
+    expect((await mute({ until: null })).data.muteSubscriptions.changed).toBe(count);
+  });
+
+  test('until must be said: what is left out by mistake must not unmute', async () => {
+    expect((await mute({})).errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', issues: [{ path: 'until' }] });
+  });
+});
+
 describe('secrets', () => {
   test.each(ACTORS)('no answer to %s holds one', async (actor) => {
     const all = await app.graphql(

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openTestApp, type TestApp } from '../support/app.ts';
 import { addPerson, addProject, addToken, type Person } from '../support/scenario.ts';
@@ -64,6 +65,19 @@ describe('errors over HTTP', () => {
     expect([status, errors[0]?.extensions.code]).toEqual([401, 'UNAUTHENTICATED']);
   });
 
+  test.each<[string, object, string]>([
+    ['an id over 200 bytes', { events: [{ id: 'x'.repeat(201), trigger: 'TASK_FAILED' }] }, 'events.0.id'],
+    ['1,001 events', { events: Array.from({ length: 1_001 }, () => ({ id: '1', trigger: 'TASK_FAILED' })) }, 'events'],
+    ['data that is no object', { events: [{ id: '1', trigger: 'TASK_FAILED', data: SECRET }] }, 'events.0.data'],
+    ['a project that is not named', { events: [], projectId: null }, 'projectId'],
+  ])('events with %s are refused as a whole', async (_why, input, path) => {
+    const projectId = path === 'projectId' ? null : await addProject(app, `p-${randomUUID()}`, person);
+    const variables = { i: { projectId, ...input } };
+    const { errors } = await app.graphql('mutation($i: PublishEventsInput!) { publishEvents(input: $i) { accepted } }', variables, person.token);
+    expect(errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', issues: [{ path }] });
+    expect(JSON.stringify(errors)).not.toContain(SECRET);
+  });
+
   test('a bad value in the service has the path of the input, and is not repeated', async () => {
     const { errors } = await app.graphql('mutation($i: CreateUserInput!) { createUser(input: $i) { user { id } } }', { i: { email: SECRET, name: '' } });
     expect(errors[0]?.extensions.issues?.map(({ path }) => path)).toEqual(['email', 'name']);
@@ -90,9 +104,14 @@ describe('errors over HTTP', () => {
 
   test('a body in chunks is taken, and counted', async () => {
     const post = async (bytes: number): Promise<Response> => {
-      const chunks = [JSON.stringify({ query: '{ __typename }' }).slice(0, -1), ',"variables":{"x":"', ...Array.from({ length: bytes / 1024 }, () => 'x'.repeat(1024)), '"}}'];
+      const chunks = [
+        JSON.stringify({ query: '{ __typename }' }).slice(0, -1),
+        ',"variables":{"x":"',
+        ...Array.from({ length: bytes / 1024 }, () => 'x'.repeat(1024)),
+        '"}}',
+      ];
       const headers = { 'content-type': 'application/json', authorization: `Bearer ${app.adminToken}` };
-      const init = { method: 'POST', headers, body: ReadableStream.from(chunks.map((chunk) => Buffer.from(chunk))), duplex: 'half' };
+      const init = { method: 'POST', headers, body: Readable.toWeb(Readable.from(chunks.map((chunk) => Buffer.from(chunk)))), duplex: 'half' };
       return await fetch(`${app.url}/graphql`, init as RequestInit);
     };
     const small = await post(2048);

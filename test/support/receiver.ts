@@ -22,6 +22,9 @@ export interface Receiver {
   close(): Promise<void>;
 }
 
+/** A connection that is closed at the moment of its next use looks like a lost answer: on a machine that stalls, 5 s are too short. */
+const KEEP_ALIVE_MS = 120_000;
+
 /** Answers 204. */
 export function accept(res: ServerResponse): void {
   res.writeHead(204).end();
@@ -30,11 +33,17 @@ export function accept(res: ServerResponse): void {
 /** Starts a receiver; `answer` may leave a request without one. */
 export async function openReceiver(answer: (res: ServerResponse, request: Received) => void = accept): Promise<Receiver> {
   const received: Received[] = [];
-  const server = createServer((req, res) => {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (req, res) => {
     const chunks: Buffer[] = [];
     req.on('data', (chunk: Buffer) => chunks.push(chunk));
     req.on('end', () => {
-      const request: Received = { path: req.url ?? '', headers: req.headers, body: Buffer.concat(chunks).toString('utf8'), atMs: performance.now(), endedAtMs: null };
+      const request: Received = {
+        path: req.url ?? '',
+        headers: req.headers,
+        body: Buffer.concat(chunks).toString('utf8'),
+        atMs: performance.now(),
+        endedAtMs: null,
+      };
       res.on('close', () => {
         request.endedAtMs = performance.now();
       });

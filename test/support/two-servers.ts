@@ -35,7 +35,10 @@ const ERROR = 50;
 const START_MS_MAX = 90_000;
 
 /** Starts two servers on one PostgreSQL, at the same moment. `env`: settings of each. */
-export async function startTwoServers(databaseUrl: string, env: readonly [Record<string, string>, Record<string, string>]): Promise<[ServerProcess, ServerProcess]> {
+export async function startTwoServers(
+  databaseUrl: string,
+  env: readonly [Record<string, string>, Record<string, string>],
+): Promise<[ServerProcess, ServerProcess]> {
   const [a, b] = env.map((settings) => startServer({ DATABASE_URL: databaseUrl, ...settings })) as [Promise<ServerProcess>, Promise<ServerProcess>];
   return await Promise.all([a, b]);
 }

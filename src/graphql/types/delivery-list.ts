@@ -20,7 +20,7 @@ async function maySee(context: Context, { id, projectId, channelUserId }: Delive
   const { userId } = userOf(context);
   if (channelUserId === userId) return true;
   if (projectId !== null && (await accessOf(context).decide('delivery.read', projectId)) === 'ALLOW') return true;
-  return (await context.api.db.prisma.deliveryViewer.findUnique({ where: { userId_deliveryId: { userId, deliveryId: id } } })) !== null;
+  return (await context.load.isOwnDelivery(id)) !== null;
 }
 
 /** Deliveries in the order of `ids`; those that are gone are left out. */

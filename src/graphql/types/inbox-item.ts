@@ -1,9 +1,8 @@
 import { eventBody, eventTitle, eventUrl, type MessageEvent } from '../../domain/message.ts';
-import { inboxItemKey, splitInboxItemKey } from '../../lib/global-id.ts';
-import { type InboxEventRow, type InboxItemRow, listItems, loadItems } from '../../pipeline/inbox-read.ts';
+import { inboxItemKey } from '../../lib/global-id.ts';
+import { type InboxEventRow, type InboxItemRow, listItems } from '../../pipeline/inbox-read.ts';
 import { builder } from '../builder.ts';
 import { readPage, rowsToAsk, SEQ_CURSOR, toConnection } from '../connection.ts';
-import { userOf } from '../context.ts';
 import { InboxItemKindEnum, InboxReasonEnum, TriggerEnum } from '../enums.ts';
 import { ChannelType } from './channel.ts';
 import { InboxFilterInput, readFilter } from './inbox-filter.ts';
@@ -55,12 +54,7 @@ export const InboxItemType = builder.objectRef<InboxItemRow>('InboxItem').implem
   }),
 });
 
-defineNode('InboxItem', async (context, key) => {
-  const { userId, seq } = splitInboxItemKey(key);
-  if (userId !== userOf(context).userId) return null;
-  const [item] = await loadItems(context.api.db.sql, [{ userId, seq }]);
-  return item ?? null;
-});
+defineNode('InboxItem', (context, key) => context.load.inboxItem(key));
 
 /** The global id of an item. */
 export function itemId(userId: string, seq: number): string {

@@ -82,9 +82,10 @@ function isTrouble({ level, msg }: { level: number; msg?: string }): boolean {
 /** Lets a server work on its share of the events, and kills it at some moment of the kind that is asked for. */
 async function serveAndKill({ server }: Life, moment: Moment, share: number): Promise<Kill> {
   const { receiver } = world;
-  const feeding = Promise.all([1, 2].map(() => producer.feed(server.url, Math.ceil(share / 4), () => random.between(1, 10))));
-  const enough = receiver.requests.length + random.between(0, Math.floor(share / 3));
-  await until(() => receiver.requests.length >= enough, 'some requests have come', 60_000);
+  const before = producer.accepted.size;
+  const feeding = Promise.all([1, 2].map(() => producer.feed(server.url, share, () => random.between(1, 10))));
+  const enough = before + random.between(1, share - 1);
+  await until(() => producer.accepted.size >= enough, 'some events are accepted', 60_000);
   const posts = await reach(server, moment, feeding);
   const held = receiver.held();
   const at = Date.now();
