@@ -67,9 +67,13 @@ function conditions(scope: DeliveryScope, filter: DeliveryFilter): { where: stri
   add((p) => `d.task_name = ${p}`, filter.taskName);
   add((p) => `d.created_at >= ${p}::timestamptz`, filter.since);
   add((p) => `d.created_at < ${p}::timestamptz`, filter.until);
+  if ('projectId' in scope && TELLING.some((name) => (filter[name] ?? null) !== null)) parts.push('d.channel_user_id IS NULL');
   if (filter.includeTests === false) parts.push(`d.trigger <> 'test.dispatch'`);
   return { where: parts.join(' AND '), values };
 }
+
+/** What admins may not know of a personal channel's deliveries (spec 10): asking for it must not tell it either. */
+const TELLING = ['channelId', 'subscriptionId', 'eventId', 'taskId', 'taskName'] as const;
 
 interface ChangeDeps {
   db: Database;

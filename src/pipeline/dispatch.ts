@@ -124,7 +124,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     const loadedAt = clock.now();
     const decided = triage(loaded, loadedAt);
     if (decided.kind !== 'SEND') settler.add({ job, ...decided });
-    else if (isStopped) settler.add({ job, kind: 'POSTPONE', at: loadedAt });
+    else if (isStopped) settler.add({ job, kind: 'GIVE_BACK' });
     else enqueue({ job, delivery: decided.delivery, channel: memory.refresh(decided.channel), loadedAt });
   }
 
@@ -208,7 +208,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
 
   function giveBack(which: (entry: Ready) => boolean): void {
     for (const [channelId, queue] of ready) {
-      for (const entry of queue.filter(which)) settler.add({ job: entry.job, kind: 'POSTPONE', at: clock.now() });
+      for (const entry of queue.filter(which)) settler.add({ job: entry.job, kind: 'GIVE_BACK' });
       const kept = queue.filter((entry) => !which(entry));
       if (kept.length > 0) ready.set(channelId, kept);
       else ready.delete(channelId);

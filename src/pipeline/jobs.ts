@@ -10,8 +10,6 @@ export interface NewJob {
   channelId: string;
   /** Epoch milliseconds; null: now. */
   at: number | null;
-  /** It was claimed and given back without an attempt: it goes before those that came meanwhile. */
-  isGivenBack?: boolean;
 }
 
 /** A job that this process has claimed: others get it again only when it expires. */
@@ -27,6 +25,8 @@ export interface Jobs {
   add(tx: Sql, jobs: readonly NewJob[]): Promise<void>;
   /** Deletes claimed jobs in the caller's transaction, those left alone that another process has claimed since. */
   finish(tx: Sql, jobs: readonly ClaimedJob[]): Promise<void>;
+  /** Makes claimed jobs due again in the caller's transaction, in their old place in the queue, those left alone that another process has claimed since. */
+  giveBack(tx: Sql, jobs: readonly ClaimedJob[]): Promise<void>;
   /** Deletes jobs that wait, by id, in the caller's transaction. */
   drop(tx: Sql, jobIds: readonly string[]): Promise<void>;
   /** Claims up to `limit` jobs that are due, none of `ignoredChannelIds`. */
@@ -75,7 +75,6 @@ export async function startJobs(store: JobStore, sql: Sql, onError: (error: unkn
           id: job.id,
           data: { deliveryId: job.deliveryId },
           group: { id: job.channelId },
-          priority: job.isGivenBack === true ? 1 : 0,
           ...(job.at === null ? {} : { startAfter: new Date(job.at) }),
         })),
         { db: sqlDb(tx) },
@@ -83,6 +82,9 @@ export async function startJobs(store: JobStore, sql: Sql, onError: (error: unkn
     },
     finish: async (tx, jobs) => {
       if (jobs.length > 0) await boss.deleteJob(QUEUE, [...jobs], { db: sqlDb(tx) });
+    },
+    giveBack: async (tx, jobs) => {
+      if (jobs.length > 0) await boss.fail(QUEUE, [...jobs], null, { db: sqlDb(tx) });
     },
     drop: async (tx, jobIds) => {
       if (jobIds.length > 0) await boss.deleteJob(QUEUE, [...jobIds], { db: sqlDb(tx) });
@@ -121,8 +123,8 @@ function sqlDb(sql: Sql): Db {
 function poolDb(pool: pg.Pool): Db {
   return {
     executeSql: async (text, values) => {
-      const result: pg.QueryResult<object> | pg.QueryResult<object>[] = await pool.query<object>(text, values);
-      return { rows: Array.isArray(result) ? result.flatMap((one) => one.rows) : result.rows };
+      const results = [await pool.query(text, values)].flat() as { rows: unknown[] }[];
+      return { rows: results.flatMap(({ rows }) => rows) };
     },
   };
 }

@@ -6,11 +6,12 @@ import { disableChannel, noticeFailing, recipientsOf, SWITCHED_OFF_AFTER_MS } fr
 import { lockInboxes } from './inbox-log.ts';
 import type { ClaimedJob, Jobs, NewJob } from './jobs.ts';
 
-/** What a claimed job came to. STALE: its delivery needs it no more. POSTPONE: not attempted, again at `at`. */
+/** What a claimed job came to. STALE: its delivery needs it no more. POSTPONE: not attempted, again at `at`. GIVE_BACK: not attempted, due as before. */
 export type Settlement = { job: ClaimedJob } & (
   | { kind: 'ATTEMPT'; attempt: AttemptMade }
   | { kind: 'CANCEL'; reason: CancelReason }
   | { kind: 'POSTPONE'; at: number }
+  | { kind: 'GIVE_BACK' }
   | { kind: 'STALE' }
 );
 
@@ -50,13 +51,14 @@ interface Update {
 }
 
 /**
- * Settles what became of claimed jobs, in one transaction: deliveries, their next jobs, channels' health, notices; the jobs themselves go. A delivery that
+ * Settles what became of claimed jobs, in one transaction: deliveries, their next jobs, channels' health, notices; the jobs themselves go, or go back. A delivery that
  * moved on under another job meanwhile is left as it is.
  */
 export async function settle(deps: SettleDeps, settlements: readonly Settlement[]): Promise<void> {
   const updates = settlements.flatMap((settlement) => updateOf(deps, settlement));
   const health = foldAll(settlements);
   const failedChannels = failedChannelIds(settlements);
+  const [givenBack, finished] = splitJobs(settlements);
   const { touched, expired, woken } = await deps.db.transaction(async (tx) => {
     const recipients = failedChannels.length > 0 ? await recipientsOf(tx, failedChannels) : [];
     if (recipients.length > 0)
@@ -67,10 +69,8 @@ export async function settle(deps: SettleDeps, settlements: readonly Settlement[
     const [rows, expiredChannels] = await Promise.all([
       updateDeliveries(tx, updates),
       updateHealth(tx, health, deps.now()),
-      deps.jobs.finish(
-        tx,
-        settlements.map(({ job }) => job),
-      ),
+      deps.jobs.finish(tx, finished),
+      deps.jobs.giveBack(tx, givenBack),
     ]);
     const users = failedChannels.length > 0 ? await noticeFailing(tx, failedChannels, recipients, deps.now()) : [];
     await deps.jobs.add(tx, nextJobs(settlements, updates, rows));
@@ -84,6 +84,12 @@ export async function settle(deps: SettleDeps, settlements: readonly Settlement[
     );
   for (const channelId of goneChannelIds(settlements)) await disableChannel(deps, channelId, 'the receiver answered 410: it is gone for good');
   for (const channelId of expired) await disableChannel(deps, channelId, 'it only failed for five days');
+}
+
+/** Jobs that are given back, and those that are done with. */
+function splitJobs(settlements: readonly Settlement[]): [givenBack: ClaimedJob[], finished: ClaimedJob[]] {
+  const jobsOf = (isGivenBack: boolean): ClaimedJob[] => settlements.filter(({ kind }) => (kind === 'GIVE_BACK') === isGivenBack).map(({ job }) => job);
+  return [jobsOf(true), jobsOf(false)];
 }
 
 function updateOf(deps: SettleDeps, settlement: Settlement): Update[] {
@@ -100,6 +106,7 @@ function updateOf(deps: SettleDeps, settlement: Settlement): Update[] {
     finished_at: null,
   };
   switch (settlement.kind) {
+    case 'GIVE_BACK':
     case 'STALE':
       return [];
     case 'CANCEL':
@@ -176,9 +183,9 @@ const POSTPONED = `(i.status = 'QUEUED' AND i.attempt IS NULL)`;
 function nextJobs(settlements: readonly Settlement[], updates: readonly Update[], rows: readonly TouchedRow[]): NewJob[] {
   const queued = new Set(rows.filter((row) => row.status === 'QUEUED').map((row) => row.id));
   const channelOf = new Map(settlements.map(({ job }) => [job.deliveryId, job.channelId]));
-  return updates.flatMap(({ id, new_job_id, next_attempt_at, attempt }) =>
+  return updates.flatMap(({ id, new_job_id, next_attempt_at }) =>
     new_job_id !== null && queued.has(id)
-      ? [{ id: new_job_id, deliveryId: id, channelId: channelOf.get(id) ?? '', at: next_attempt_at?.getTime() ?? null, isGivenBack: attempt === null }]
+      ? [{ id: new_job_id, deliveryId: id, channelId: channelOf.get(id) ?? '', at: next_attempt_at?.getTime() ?? null }]
       : [],
   );
 }

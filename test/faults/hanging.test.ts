@@ -1,14 +1,12 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Outcome } from '../../src/domain/outcome.ts';
 import { openTestApp } from '../support/app.ts';
-import { openTestDatabase, type TestDatabase } from '../support/database.ts';
+import { openTestDatabase } from '../support/database.ts';
 import { failedTask, addChannel as insertChannel, addProject as insertProject, addSubscription as insertSubscription } from '../support/fixtures.ts';
 import { openPipeline, until } from '../support/pipeline.ts';
 import { accept, openReceiver, type Received, type Receiver } from '../support/receiver.ts';
-import { type ServerProcess, startServer } from '../support/two-servers.ts';
+import { openServerPlace, type ServerPlace } from '../support/server-process.ts';
+import { type Server, startTwoServers } from '../support/two-servers.ts';
 
 // Receivers that take a request and never answer must not slow another channel (spec 5).
 
@@ -21,7 +19,7 @@ const CREATE_PROJECT = 'mutation { createProject(input: { slug: "hanging", name:
 const CREATE_CHANNEL = 'mutation ($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }';
 const CREATE_SUBSCRIPTION = 'mutation ($input: CreateSubscriptionInput!) { createSubscription(input: $input) { subscription { id } } }';
 
-type Data = ServerProcess['data'];
+type Data = Server['data'];
 
 async function addProject(data: Data): Promise<string> {
   return (await data(CREATE_PROJECT)).createProject.project.id as string;
@@ -44,18 +42,17 @@ function failures(taskName: string, count: number): { id: string; trigger: strin
 }
 
 // Two servers as processes of their own, so that what the hanging receivers cost the one does not slow the other: the one without them says what the machine does now.
-let folder: string;
-const databases: TestDatabase[] = [];
-let quiet: ServerProcess;
-let troubled: ServerProcess;
+let places: [ServerPlace, ServerPlace];
+let quiet: Server;
+let troubled: Server;
 let healthy: Receiver;
 let hanging: Receiver[];
 /** By event id, told when the healthy receiver has it. */
 const waiting = new Map<string, (received: Received) => void>();
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'tocsin-hanging-'));
-  [quiet, troubled] = (await Promise.all(['quiet', 'troubled'].map(startOnOwnDatabase))) as [ServerProcess, ServerProcess];
+  places = [await openServerPlace(), await openServerPlace()];
+  [quiet, troubled] = await startTwoServers(places);
   healthy = await openReceiver((res, request) => {
     accept(res);
     waiting.get((JSON.parse(request.body) as { event_id: string }).event_id)?.(request);
@@ -71,21 +68,13 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([quiet, troubled].map((server) => server.stop()));
   await Promise.all([healthy, ...hanging].map((receiver) => receiver.close()));
-  await Promise.all(databases.map((database) => database.drop()));
-  await rm(folder, { recursive: true });
+  await Promise.all(places.map((place) => place.remove()));
 }, 60_000);
-
-async function startOnOwnDatabase(name: string): Promise<ServerProcess> {
-  if (process.env['TEST_DATABASE_URL'] === undefined) return await startServer({ DATA_DIR: join(folder, name) });
-  const database = await openTestDatabase();
-  databases.push(database);
-  return await startServer({ DATABASE_URL: database.url ?? '' });
-}
 
 const DELIVERED_WITHIN_MS = 30_000;
 
 /** Milliseconds from the POST of an event to its arrival at the healthy receiver. */
-async function deliveryMs(server: ServerProcess): Promise<number> {
+async function deliveryMs(server: Server): Promise<number> {
   const [event = { id: '' }] = failures('healthy', 1);
   const arrival = Promise.withResolvers<Received>();
   waiting.set(event.id, arrival.resolve);

@@ -2,39 +2,41 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { openPostgres } from '../../src/db/open.ts';
 import { globalId, keyOf } from '../../src/lib/global-id.ts';
-import { openTestDatabase, type TestDatabase } from '../support/database.ts';
 import { until } from '../support/pipeline.ts';
 import { openReceiver, type Receiver } from '../support/receiver.ts';
-import { type ServerProcess, startTwoServers } from '../support/two-servers.ts';
+import { openServerPlace, type ServerPlace } from '../support/server-process.ts';
+import { type Server, startTwoServers } from '../support/two-servers.ts';
 
 // What only two processes on one database can show. Each server resolves "sink.test" to a receiver of its own, so that what each of them sent can be told apart.
 
-let database: TestDatabase;
+let place: ServerPlace;
 let db: Database;
 let sinks: [Receiver, Receiver];
-let servers: [ServerProcess, ServerProcess];
+let servers: [Server, Server];
 
 beforeAll(async () => {
-  database = await openTestDatabase();
-  const { url } = database;
-  if (url === null) throw new Error('this file needs PostgreSQL');
-  db = openPostgres(url, 3, () => {});
+  place = await openServerPlace();
+  db = openPostgres(place.env['DATABASE_URL'] ?? '', 3, () => {});
   sinks = [await openReceiver(), await openReceiver()];
-  const [a, b] = sinks.map(({ port }) => ({ EGRESS_HOSTS: `sink.test=127.0.0.1:${String(port)}` })) as [Record<string, string>, Record<string, string>];
-  servers = await startTwoServers(url, [a, b]);
+  const [a, b] = sinks.map(({ port }) => ({ ...place, env: { ...place.env, EGRESS_HOSTS: `sink.test=127.0.0.1:${String(port)}` } })) as [
+    ServerPlace,
+    ServerPlace,
+  ];
+  servers = await startTwoServers([a, b]);
 }, 120_000);
 
 afterEach(() => {
-  expect(servers.flatMap(({ errors }) => errors)).toEqual([]);
+  expect(servers.flatMap(({ log }) => log.filter(({ level }) => level >= ERROR))).toEqual([]);
 });
 
 afterAll(async () => {
   await Promise.all(servers.map((server) => server.stop()));
   await Promise.all(sinks.map((sink) => sink.close()));
   await db.close();
-  await database.drop();
-});
+  await place.remove();
+}, 60_000);
 
+const ERROR = 50;
 const CREATE_PROJECT = 'mutation ($slug: String!) { createProject(input: { slug: $slug, name: "Test" }) { project { id } } }';
 const CREATE_SUBSCRIPTION = 'mutation ($input: CreateSubscriptionInput!) { createSubscription(input: $input) { subscription { id } } }';
 const UPDATE_SUBSCRIPTION = 'mutation ($input: UpdateSubscriptionInput!) { updateSubscription(input: $input) { subscription { id } } }';
@@ -114,7 +116,7 @@ test('a change made through one server is in force in the other with the next ev
   const id = await addSubscription({ projectId, inApp: true });
   const channelId = await addChannel(projectId, 'changes');
   let number = 0;
-  const publishTo = async (server: ServerProcess): Promise<[number, number]> => {
+  const publishTo = async (server: Server): Promise<[number, number]> => {
     number += 1;
     const { json } = await server.events('changes', [failedTask(`change-${String(number)}`)]);
     return [json.inboxItems, json.deliveries];

@@ -367,6 +367,6 @@ test('stopping gives back what waits, and what is under way is settled', async (
   finish();
   await stopped;
   const states = await db.sql.query<{ state: string }>(`SELECT state FROM pgboss.job WHERE name = 'deliver'`);
-  expect(states.map((row) => row.state)).toEqual(Array.from({ length: 8 }, () => 'created'));
+  expect(states.map((row) => row.state)).toEqual(Array.from({ length: 8 }, () => 'retry'));
   expect((await deliveries(projectId)).filter((row) => row.status === 'SENT')).toHaveLength(2);
 });

@@ -1,13 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { ADMIN_EMAIL, ADMIN_TOKEN, type GraphqlAnswer } from './app.ts';
-import type { LogLine } from './log.ts';
+import type { GraphqlAnswer } from './app.ts';
+import { ADMIN_TOKEN, type ServerPlace, type ServerProcess, startServer } from './server-process.ts';
 
-/** A server as a process of its own, started as `npm start` does. */
-export interface ServerProcess {
-  url: string;
+/** A server in a process of its own, and what a client does with it, as its admin unless a token is given. */
+export interface Server extends ServerProcess {
   /** POSTs an operation. */
   graphql(query: string, variables?: Record<string, unknown>, token?: string): Promise<GraphqlAnswer>;
   /** The data of an operation that must succeed. */
@@ -15,10 +10,6 @@ export interface ServerProcess {
   data(query: string, variables?: Record<string, unknown>, token?: string): Promise<any>;
   /** POSTs events of the project `slug`. */
   events(slug: string, events: readonly object[]): Promise<{ status: number; json: EventsAnswer }>;
-  /** What it logged at level error and above. */
-  errors: LogLine[];
-  /** SIGTERM, and waits until it is gone. */
-  stop(): Promise<void>;
 }
 
 export interface EventsAnswer {
@@ -29,85 +20,16 @@ export interface EventsAnswer {
   errors?: unknown;
 }
 
-const MAIN = join(import.meta.dirname, '../../src/main.ts');
-const ERROR = 50;
-/** Start takes 2 s on an idle machine; on one that runs other tests, ten times that was seen. */
-const START_MS_MAX = 90_000;
-
-/** Starts two servers on one PostgreSQL, at the same moment. `env`: settings of each. */
-export async function startTwoServers(
-  databaseUrl: string,
-  env: readonly [Record<string, string>, Record<string, string>],
-): Promise<[ServerProcess, ServerProcess]> {
-  const [a, b] = env.map((settings) => startServer({ DATABASE_URL: databaseUrl, ...settings })) as [Promise<ServerProcess>, Promise<ServerProcess>];
-  return await Promise.all([a, b]);
+/** Starts two servers at the same moment, on one database where their places are one. */
+export async function startTwoServers(places: readonly [ServerPlace, ServerPlace]): Promise<[Server, Server]> {
+  const [a, b] = await Promise.all([startServer(places[0]), startServer(places[1])]);
+  return [withClient(a), withClient(b)];
 }
 
-/** Starts a server that may send to loopback. `env` adds to its settings: DATABASE_URL or DATA_DIR at least. */
-export async function startServer(env: Record<string, string>): Promise<ServerProcess> {
-  const settings = {
-    PORT: '0',
-    SECRET_KEYS: `test:${Buffer.alloc(32, 7).toString('base64')}`,
-    BOOTSTRAP_ADMIN_EMAIL: ADMIN_EMAIL,
-    BOOTSTRAP_ADMIN_TOKEN: ADMIN_TOKEN,
-    EGRESS_ALLOW_CIDRS: '127.0.0.0/8',
-    EGRESS_ALLOW_HTTP: 'true',
-    LOG_LEVEL: 'error',
-    ...env,
-  };
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', MAIN], { env: settings, stdio: ['ignore', 'pipe', 'pipe'] });
-  const errors: LogLine[] = [];
-  createInterface({ input: child.stderr }).on('line', (line) => {
-    errors.push(parseLine(line));
-  });
-  const url = await listening(child, errors).catch((error: unknown) => {
-    child.kill('SIGKILL');
-    throw error;
-  });
-  return { ...createClient(url), errors, stop: () => stop(child) };
-}
-
-function parseLine(line: string): LogLine {
-  try {
-    return JSON.parse(line) as LogLine;
-  } catch {
-    return { level: ERROR, msg: line };
-  }
-}
-
-/** The URL that a starting server announces on stdout. */
-async function listening(child: ChildProcess, errors: readonly LogLine[]): Promise<string> {
-  if (child.stdout === null) throw new Error('stdout is not piped');
-  const lines = createInterface({ input: child.stdout });
-  const found = Promise.withResolvers<string>();
-  lines.on('line', (line) => {
-    const url = /^Tocsin listens on (http:\S+)/.exec(line)?.[1];
-    if (url !== undefined) found.resolve(url);
-  });
-  child.once('exit', (code) => {
-    found.reject(new Error(`the server ended with ${String(code)}: ${JSON.stringify(errors)}`));
-  });
-  const timer = setTimeout(() => {
-    found.reject(new Error('the server did not start in time'));
-  }, START_MS_MAX);
-  try {
-    return await found.promise;
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, 'exit');
-  child.kill('SIGTERM');
-  await ended;
-}
-
-function createClient(url: string): Omit<ServerProcess, 'errors' | 'stop'> {
+function withClient(server: ServerProcess): Server {
   async function post(path: string, body: unknown, token: string): Promise<{ status: number; json: unknown }> {
     const headers = { 'content-type': 'application/json', accept: 'application/graphql-response+json, application/json', authorization: `Bearer ${token}` };
-    const response = await fetch(`${url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
+    const response = await fetch(`${server.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
     return { status: response.status, json: await response.json() };
   }
 
@@ -117,7 +39,7 @@ function createClient(url: string): Omit<ServerProcess, 'errors' | 'stop'> {
   }
 
   return {
-    url,
+    ...server,
     graphql,
     data: async (query, variables, token) => {
       const answer = await graphql(query, variables, token);
