@@ -51,7 +51,7 @@ test('settings that are wrong: every problem in one line, and exit 1', async () 
   expect(stderr).toMatch(/^tocsin: the settings are not valid: .*SECRET_KEYS .*BOOTSTRAP_ADMIN_EMAIL .*PORT .*DATABASE_URL .*BOOTSTRAP_ADMIN_TOKEN .*\n$/);
   expect(stderr.trim().split('\n')).toHaveLength(1);
   expect(stderr + stdout).not.toMatch(/secret-host|short/);
-}, 30_000);
+}, 120_000);
 
 test('a database that cannot be reached: one clear line without the password, and exit 1', async () => {
   const url = 'postgres://tocsin:hunter2hunter2@127.0.0.1:1/tocsin';
@@ -59,7 +59,7 @@ test('a database that cannot be reached: one clear line without the password, an
   expect(await exitCode).toBe(1);
   expect(output().stderr).toMatch(/^tocsin: cannot go on: .*ECONNREFUSED.*\n$/);
   expect(output().stderr).not.toContain('hunter2');
-}, 30_000);
+}, 120_000);
 
 test('embedded: makes a first admin, serves, lets nobody else into its directory, stops on SIGTERM, and starts again as it was', async () => {
   const first = await startEmbedded();

@@ -63,6 +63,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   const underWay = new Set<Promise<void>>();
   let isStopped = true;
   let isFetching = false;
+  let fetching = Promise.resolve();
   let isHinted = false;
   /** Channels that the last fetch passed over, of which there may be more. */
   let passedOver: string[] = [];
@@ -95,7 +96,8 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     isFetching = true;
     isHinted = false;
     const startedAt = clock.now();
-    void fetch().finally(() => {
+    fetching = fetch();
+    void fetching.finally(() => {
       const restMs = FETCH_PACE_MS - (clock.now() - startedAt);
       if (restMs > 0) clock.after(restMs, fetched);
       else fetched();
@@ -220,6 +222,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     stopPolling();
     unsubscribe();
     giveBack(() => true);
+    await fetching;
     await Promise.all(underWay);
     await settler.drain();
   }

@@ -18,11 +18,8 @@ beforeAll(async () => {
   place = await openServerPlace();
   db = openPostgres(place.env['DATABASE_URL'] ?? '', 3, () => {});
   sinks = [await openReceiver(), await openReceiver()];
-  const [a, b] = sinks.map(({ port }) => ({ ...place, env: { ...place.env, EGRESS_HOSTS: `sink.test=127.0.0.1:${String(port)}` } })) as [
-    ServerPlace,
-    ServerPlace,
-  ];
-  servers = await startTwoServers([a, b]);
+  const placeOf = ({ port }: Receiver): ServerPlace => ({ ...place, env: { ...place.env, EGRESS_HOSTS: `sink.test=127.0.0.1:${String(port)}` } });
+  servers = await startTwoServers([placeOf(sinks[0]), placeOf(sinks[1])]);
 }, 120_000);
 
 afterEach(() => {
@@ -165,7 +162,12 @@ test('no delivery is sent twice while both servers send', async () => {
 }, 90_000);
 
 const MEMBERS = 10_000;
-const FAN_OUTS = 40;
+/** Spec 2 bounds what a transaction writes into inboxes, so that other writers of theirs wait for this long at most. */
+const MARK_MS_MAX = 300;
+/** Single events; and calls of several, which must be a transaction each and not one. */
+const CALLS = [1, 1, 1, 1, 1, 5, 1, 1, 1, 1, 1, 5];
+/** Other processes can slow every mark of a round; what the server itself does is there in every round. */
+const ROUNDS_MAX = 3;
 
 /** Members of a project with a subscription each, written straight to the database. */
 async function addMembers(projectId: string, count: number): Promise<void> {
@@ -179,7 +181,51 @@ async function addMembers(projectId: string, count: number): Promise<void> {
      ) UPDATE projects SET rules_version = rules_version + 1 WHERE id = $1::uuid`,
     [projectId, count],
   );
+  for (const table of ['inboxes', 'inbox_items']) await db.sql.query(`CREATE TABLE bare_${table} (LIKE ${table} INCLUDING ALL)`);
+  await db.sql.query('INSERT INTO bare_inboxes SELECT * FROM inboxes');
   await db.sql.query('ANALYZE');
+}
+
+/** How long the rows of one event take here and now, in tables that nobody else touches. */
+async function bareEventMs(): Promise<number> {
+  const startedAt = performance.now();
+  await db.sql.query(
+    `WITH moved AS (UPDATE bare_inboxes SET head = head + 1, unread = unread + 1, unseen = unseen + 1 RETURNING user_id, head)
+     INSERT INTO bare_inbox_items (user_id, seq, kind, reason, project_id, event_ref, subscription_id, created_at)
+     SELECT user_id, head, 'EVENT', 'SUBSCRIBED', $1::uuid, $1::uuid, user_id, now() FROM moved ORDER BY user_id`,
+    [crypto.randomUUID()],
+  );
+  return performance.now() - startedAt;
+}
+
+function percentile(values: readonly number[], part: number): number {
+  return Math.round(values.toSorted((a, b) => a - b)[Math.ceil(values.length * part) - 1] ?? Number.NaN);
+}
+
+/** Publishes as long as it takes, while `mark` runs again and again, and gives the p99 of `mark` with what bounds it. */
+async function measureMarks(mark: (which: number) => Promise<void>): Promise<{ p99Ms: number; boundMs: number }> {
+  const bareMs: number[] = [];
+  const markMs: number[] = [];
+  let isPublishing = true;
+  const marking = (async () => {
+    for (let n = 0; isPublishing; n += 1) {
+      const startedAt = performance.now();
+      await mark(n);
+      markMs.push(performance.now() - startedAt);
+    }
+  })();
+  for (const count of CALLS) {
+    bareMs.push(await bareEventMs());
+    const { json } = await servers[0].events(
+      'fans',
+      Array.from({ length: count }, () => failedTask(crypto.randomUUID())),
+    );
+    expect(json.inboxItems).toBe(MEMBERS * count);
+  }
+  isPublishing = false;
+  await marking;
+  // A machine on which the bare rows take longer than half of it is slower, or busier, than the one that the bound was set for.
+  return { p99Ms: percentile(markMs, 0.99), boundMs: Math.max(MARK_MS_MAX, 2 * percentile(bareMs, 0.9)) };
 }
 
 test('an event for 10,000 members leaves a member free to mark items as read', async () => {
@@ -194,33 +240,17 @@ test('an event for 10,000 members leaves a member free to mark items as read', a
   const { viewer } = await servers[0].data('{ viewer { inbox { edges { node { id } } } } }', {}, token);
   const ids = [viewer.inbox.edges[0].node.id];
 
-  let isPublishing = true;
-  const publishMs: number[] = [];
-  const markMs: [number[], number[]] = [[], []];
-  const marking = servers.map(async (server, which) => {
-    for (let n = 0; isPublishing; n += 1) {
-      const startedAt = performance.now();
-      await server.data(
-        `mutation ($ids: [ID!]) { ${n % 2 === 0 ? 'markRead' : 'markUnread'}(input: { ids: $ids }) { changed counts { unread } } }`,
-        { ids },
-        token,
-      );
-      markMs[which as 0 | 1].push(performance.now() - startedAt);
-    }
-  });
-  for (let n = 0; n < FAN_OUTS; n += 1) {
-    const startedAt = performance.now();
-    expect((await servers[0].events('fans', [failedTask(`fan-${String(n)}`)])).json.inboxItems).toBe(MEMBERS);
-    publishMs.push(performance.now() - startedAt);
+  const rounds: { p99Ms: number; boundMs: number }[] = [];
+  const holds = (): boolean => rounds.some(({ p99Ms, boundMs }) => p99Ms <= boundMs);
+  while (!holds() && rounds.length < ROUNDS_MAX) {
+    const round = await measureMarks(async (n) => {
+      const operation = n % 2 === 0 ? 'markRead' : 'markUnread';
+      const server = servers[Math.floor(n / 2) % 2 === 0 ? 0 : 1];
+      const answer = await server.data(`mutation ($ids: [ID!]) { ${operation}(input: { ids: $ids }) { changed } }`, { ids }, token);
+      expect(answer[operation].changed).toBe(1);
+    });
+    rounds.push(round);
   }
-  isPublishing = false;
-  await Promise.all(marking);
-  const q = (xs: number[], p: number) => Math.round(xs.toSorted((a, b) => a - b)[Math.floor(xs.length * p)] ?? 0);
-  console.log(
-    'publish',
-    q(publishMs, 0.5),
-    q(publishMs, 0.9),
-    'marks',
-    markMs.map((xs) => [xs.length, q(xs, 0.5), q(xs, 0.9), q(xs, 0.99)]),
-  );
-}, 120_000);
+  console.log(rounds);
+  expect(holds(), JSON.stringify(rounds)).toBe(true);
+}, 180_000);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Outcome } from '../../src/domain/outcome.ts';
 import { openTestDatabase, type TestDatabase } from '../support/database.ts';
 import { addChannel, addProject, addSubscription, failedTask } from '../support/fixtures.ts';
@@ -10,6 +10,11 @@ let pipeline: TestPipeline;
 beforeAll(async () => {
   database = await openTestDatabase();
   pipeline = await openPipeline(database);
+});
+
+afterEach(async () => {
+  await pipeline.reset();
+  expect(pipeline.errors).toEqual([]);
 });
 
 afterAll(async () => {
@@ -52,5 +57,13 @@ test('a delivery that was given back for want of a slot goes before those that c
   await until(() => attempted.length === 212, 'all were sent');
   // Some of those that came meanwhile are at hand when a slot is free again; not more than were claimed.
   expect(attempted.findLastIndex((id) => id.startsWith('early'))).toBeLessThan(106);
-  expect(pipeline.errors).toEqual([]);
+});
+
+test('what is being claimed at the moment of the stop is given back too', async () => {
+  const { db, publisher } = pipeline;
+  const projectId = await addProject(db);
+  await addSubscription(db, { projectId, channelIds: [await addChannel(db, { projectId })] });
+  await publisher.publish(projectId, [failedTask()]);
+  await pipeline.dispatch((): Promise<Outcome> => Promise.reject(new Error('nothing is to be sent'))).stop();
+  expect(await db.sql.query(`SELECT state FROM pgboss.job WHERE name = 'deliver'`)).toEqual([{ state: 'retry' }]);
 });
