@@ -43,7 +43,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([a.close(), b.close()]);
   const deadlocks = await countDeadlocks();
-  console.log('DEADLOCKS', deadlocks);
   await database.drop();
   expect(deadlocks).toBe(0);
 });
@@ -54,14 +53,8 @@ async function openSide(): Promise<Side> {
   const deps: ServiceDeps = { db, jobs, clock: systemClock, newId: uuidv7, changes: createChanges({ db, wakeups }) };
   const http = { post: () => Promise.reject(new Error('unused')), check: () => Promise.resolve({ ok: true } as const) };
   const keyring = { seal: (text: string) => text, open: (text: string) => text };
-  return Object.assign(
-    pipeline,
-    createMembers(deps),
-    createSubscriptions(deps),
-    createProjects(deps),
-    createUsers(deps),
-    createChannels({ ...deps, http, keyring }),
-  );
+  const services = { ...createMembers(deps), ...createSubscriptions(deps), ...createProjects(deps), ...createUsers(deps) };
+  return { ...pipeline, ...services, ...createChannels({ ...deps, http, keyring }) };
 }
 
 /** What PostgreSQL has counted since the database was made; sessions that have ended have told it all. */

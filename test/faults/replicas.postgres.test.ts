@@ -164,6 +164,8 @@ test('no delivery is sent twice while both servers send', async () => {
 const MEMBERS = 10_000;
 /** Spec 2 bounds what a transaction writes into inboxes, so that other writers of theirs wait for this long at most. */
 const MARK_MS_MAX = 300;
+/** What the bare rows of one event take on an idle machine of the kind that the bound is for. Where they take longer, so may everything. */
+const BARE_EVENT_MS = 150;
 /** Single events; and calls of several, which must be a transaction each and not one. */
 const CALLS = [1, 1, 1, 1, 1, 5, 1, 1, 1, 1, 1, 5];
 /** Other processes can slow every mark of a round; what the server itself does is there in every round. */
@@ -207,25 +209,25 @@ async function measureMarks(mark: (which: number) => Promise<void>): Promise<{ p
   const bareMs: number[] = [];
   const markMs: number[] = [];
   let isPublishing = true;
+  const goesOn = (): boolean => isPublishing;
   const marking = (async () => {
-    for (let n = 0; isPublishing; n += 1) {
+    for (let n = 0; goesOn(); n += 1) {
       const startedAt = performance.now();
       await mark(n);
       markMs.push(performance.now() - startedAt);
     }
   })();
-  for (const count of CALLS) {
-    bareMs.push(await bareEventMs());
-    const { json } = await servers[0].events(
-      'fans',
-      Array.from({ length: count }, () => failedTask(crypto.randomUUID())),
-    );
-    expect(json.inboxItems).toBe(MEMBERS * count);
+  try {
+    for (const count of CALLS) {
+      bareMs.push(await bareEventMs());
+      const events = Array.from({ length: count }, () => failedTask(crypto.randomUUID()));
+      expect((await servers[0].events('fans', events)).json.inboxItems).toBe(MEMBERS * count);
+    }
+  } finally {
+    isPublishing = false;
+    await marking;
   }
-  isPublishing = false;
-  await marking;
-  // A machine on which the bare rows take longer than half of it is slower, or busier, than the one that the bound was set for.
-  return { p99Ms: percentile(markMs, 0.99), boundMs: Math.max(MARK_MS_MAX, 2 * percentile(bareMs, 0.9)) };
+  return { p99Ms: percentile(markMs, 0.99), boundMs: MARK_MS_MAX * Math.max(1, Math.max(...bareMs) / BARE_EVENT_MS) };
 }
 
 test('an event for 10,000 members leaves a member free to mark items as read', async () => {
@@ -251,6 +253,5 @@ test('an event for 10,000 members leaves a member free to mark items as read', a
     });
     rounds.push(round);
   }
-  console.log(rounds);
   expect(holds(), JSON.stringify(rounds)).toBe(true);
 }, 180_000);

@@ -107,7 +107,8 @@ test("sends to a personal channel are their owner's: the project's log shows typ
   const { member } = scene.people;
   const { subscriptionId } = await addRoute(400, 'private', member);
   await publish('private');
-  const personal = async () => (await list({})).find(({ channelName }) => channelName === 'personal');
+  // biome-ignore lint/suspicious/noExplicitAny: as list() gives it.
+  const personal = async (): Promise<any> => (await list({})).find(({ channelName }) => channelName === 'personal') as unknown;
   await until(async () => (await personal())?.status === 'FAILED', 'the personal one failed');
   expect(await list({ taskName: 'private' }), 'asking for what is hidden does not tell it either').toEqual([]);
   const seenByAdmin = await personal();

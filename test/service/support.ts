@@ -180,6 +180,7 @@ const refuse = (): Promise<never> => Promise.reject(new Error('this test has no 
 const NO_JOBS: Jobs = {
   add: refuse,
   finish: refuse,
+  giveBack: refuse,
   drop: (_, jobIds) => (jobIds.length === 0 ? Promise.resolve() : refuse()),
   claim: refuse,
   releaseAll: refuse,

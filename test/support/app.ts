@@ -6,8 +6,8 @@ import { createLog } from '../../src/server/log.ts';
 import { openTestDatabase, type TestDatabase } from './database.ts';
 import { captureLog, type LogCapture } from './log.ts';
 
-export const ADMIN_TOKEN = 'test-admin-token-0123456789';
-export const ADMIN_EMAIL = 'admin@example.com';
+const ADMIN_TOKEN = 'test-admin-token-0123456789';
+const ADMIN_EMAIL = 'admin@example.com';
 
 export interface GraphqlAnswer {
   status: number;

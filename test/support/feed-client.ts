@@ -39,6 +39,7 @@ export interface FeedClient {
   cut(abruptly: boolean): void;
   /** Reads nothing more from the socket, which stays open. */
   pause(): void;
+  /** Reads on, with one subscription from now on. */
   resume(): void;
   close(): void;
 }
@@ -54,8 +55,8 @@ const AGAIN_MS = 50;
 
 /** Connects, and stays connected until it is closed. */
 export function createFeedClient(options: FeedClientOptions): FeedClient {
-  const { url, token, onEvent, onPhase, subscriptions = 1 } = options;
-  let { cursor } = options;
+  const { url, token, onEvent, onPhase } = options;
+  let { cursor, subscriptions = 1 } = options;
   let connections = 0;
   let socket: Socket | null = null;
   let websocket: WebSocket | null = null;
@@ -71,9 +72,6 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
       }) as typeof connect,
     });
     websocket = own;
-    const send = (message: unknown): void => {
-      if (own.readyState === WebSocket.OPEN) own.send(JSON.stringify(message));
-    };
     own.on('error', () => {});
     own.once('open', () => {
       connections += 1;
@@ -82,12 +80,16 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
     });
     own.on('message', (data: Buffer) => {
       // What ws has read before a cut is not what the client has taken.
-      if (socket?.destroyed === false) take(JSON.parse(data.toString('utf8')) as Message, send);
+      if (socket?.destroyed === false) take(JSON.parse(data.toString('utf8')) as Message);
     });
     own.once('close', () => setTimeout(open, AGAIN_MS));
   }
 
-  function take(message: Message, send: (message: unknown) => void): void {
+  function send(message: unknown): void {
+    if (websocket?.readyState === WebSocket.OPEN) websocket.send(JSON.stringify(message));
+  }
+
+  function take(message: Message): void {
     if (message.type === 'connection_ack') {
       for (let id = 0; id < subscriptions; id += 1) send({ id: String(id), type: 'subscribe', payload: { query: QUERY, variables: { after: cursor } } });
       onPhase?.('subscribed');
@@ -108,7 +110,11 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
       else socket?.destroy();
     },
     pause: () => websocket?.pause(),
-    resume: () => websocket?.resume(),
+    resume: () => {
+      for (let id = 1; id < subscriptions; id += 1) send({ id: String(id), type: 'complete' });
+      subscriptions = 1;
+      websocket?.resume();
+    },
     close: () => {
       isClosed = true;
       socket?.destroy();
