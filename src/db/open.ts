@@ -22,6 +22,7 @@ export function openPostgres(url: string, connectionsMax: number, onError: (erro
     pipeline: true,
   });
   pool.on('error', onError);
+  const onSilence = cutter(pool);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: false }) });
   return {
     kind: 'postgres',
@@ -30,11 +31,21 @@ export function openPostgres(url: string, connectionsMax: number, onError: (erro
     sql: pgSql(pool),
     transaction: (run) => retried(() => pgTransaction(pool, run)),
     prismaTransaction: (run) => retried(() => prisma.$transaction(run, PRISMA_TRANSACTION)),
-    listen: (channel, onPayload, onReconnect) => createListener(url, channel, onPayload, onReconnect, onError),
+    listen: (channel, onPayload, onReconnect) => createListener({ url, channel, onPayload, onReconnect, onSilence, onError }),
     close: async () => {
       await prisma.$disconnect();
       await pool.end();
     },
+  };
+}
+
+/** Cuts all connections of a pool, so that whoever waits for an answer on one of them is told; the next query opens a new one. */
+function cutter(pool: pg.Pool): () => void {
+  const clients = new Set<pg.PoolClient>();
+  pool.on('connect', (client) => clients.add(client));
+  pool.on('remove', (client) => clients.delete(client));
+  return () => {
+    for (const { connection } of clients) connection.stream.destroy();
   };
 }
 
@@ -94,6 +105,11 @@ function sqlState(error: unknown): string {
 async function pgTransaction<T>(pool: pg.Pool, run: (tx: Sql) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
+  // The pool looks after those that nobody uses: one that is lost between two statements, without this, would take the process with it.
+  const onLost = (error: Error): void => {
+    broken = error;
+  };
+  client.on('error', onLost);
   try {
     // Sent, not awaited: the first statement follows it on the wire. Where it fails, the connection is lost and so is all that follows.
     const begun = client.query('BEGIN');
@@ -106,6 +122,7 @@ async function pgTransaction<T>(pool: pg.Pool, run: (tx: Sql) => Promise<T>): Pr
     });
     throw error;
   } finally {
+    client.off('error', onLost);
     client.release(broken);
   }
 }

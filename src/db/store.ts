@@ -29,6 +29,8 @@ export async function openStore(place: StorePlace, onError: (error: unknown) => 
     jobs: { pool: db.pool },
     withConnection: async (run) => {
       const client = new pg.Client({ connectionString: place.url, connectionTimeoutMillis: 10_000, application_name: 'tocsin migrations' });
+      // The statement that is under way, or the next one, fails with it.
+      client.on('error', () => {});
       await client.connect();
       try {
         return await run({ exec: (sql) => client.query(sql), query: (sql, values) => client.query(sql, values) });

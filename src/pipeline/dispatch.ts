@@ -114,11 +114,21 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       passedOver = [...new Set([...memory.channelIds(), ...ready.keys()])].filter((channelId) => isClosed(channelId, READY_PER_CHANNEL));
       const jobs = await deps.jobs.claim(FETCH_BATCH, passedOver);
       if (jobs.length === 0) return;
-      const deliveries = await loadDeliveries(deps.db.sql, jobs);
+      const deliveries = await load(jobs);
       for (const job of jobs) take(job, deliveries.get(job.deliveryId));
       if (jobs.length === FETCH_BATCH) isHinted = true;
     } catch (error) {
       deps.onError(error);
+    }
+  }
+
+  /** Jobs that cannot be loaded are given back, as soon as the database takes it: nobody else gets them before their claims expire. */
+  async function load(jobs: readonly ClaimedJob[]): Promise<Map<string, LoadedDelivery>> {
+    try {
+      return await loadDeliveries(deps.db.sql, jobs);
+    } catch (error) {
+      for (const job of jobs) settler.add({ job, kind: 'GIVE_BACK' });
+      throw error;
     }
   }
 

@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Sql } from '../../src/db/database.ts';
+import { sqlOf } from '../../src/db/open.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
 import { openTestDatabase, type TestDatabase } from '../support/database.ts';
-import { until } from '../support/pipeline.ts';
+import { addChannel, addProject, addSubscription, failedTask } from '../support/fixtures.ts';
+import { openPipeline, until } from '../support/pipeline.ts';
 import { openReceiver, type Receiver } from '../support/receiver.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import { openWs, type WsClient } from '../support/ws-client.ts';
@@ -58,19 +61,20 @@ async function publish(app: TestApp, ids: readonly string[]): Promise<{ status: 
 /** Posts events to the near server one after the other until it is stopped; gives the ids that were answered with 200. */
 function startProducer(prefix: string): { accepted: string[]; stop(): Promise<void> } {
   const accepted: string[] = [];
-  let isRunning = true;
+  const stopping = new AbortController();
+  const isStopping = (): boolean => stopping.signal.aborted;
   const running = (async () => {
-    for (let n = 0; isRunning; n += 1) {
+    for (let n = 0; !isStopping(); n += 1) {
       const id = `${prefix}-${String(n)}`;
       // A producer that got no good answer posts the same again.
-      while (isRunning && (await publish(near, [id])).status !== 200);
-      if (isRunning) accepted.push(id);
+      while ((await publish(near, [id])).status !== 200 && !isStopping());
+      if (!isStopping()) accepted.push(id);
     }
   })();
   return {
     accepted,
     stop: async () => {
-      isRunning = false;
+      stopping.abort();
       await running;
     },
   };
@@ -94,6 +98,45 @@ async function addToken(): Promise<{ id: string; token: string }> {
   const { createToken } = await far.data('mutation { createToken(input: { name: "second" }) { token apiToken { id } } }');
   return { id: createToken.apiToken.id, token: createToken.token };
 }
+
+test.each(['transaction', 'prismaTransaction'] as const)('a %s that loses its connection between two statements fails, and nothing with it', async (kind) => {
+  const { db } = near.app.api;
+  const between = async (tx: Sql): Promise<void> => {
+    const [backend] = await tx.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    proxy.cut();
+    const isThere = async (): Promise<boolean> =>
+      (await far.app.api.db.sql.query('SELECT 1 FROM pg_stat_activity WHERE pid = $1::int', [backend?.pid])).length > 0;
+    await until(async () => !(await isThere()), 'the connection is gone');
+    await tx.query('SELECT 1');
+  };
+  await expect(kind === 'transaction' ? db.transaction(between) : db.prismaTransaction((tx) => between(sqlOf(tx)))).rejects.toThrow();
+  proxy.open();
+  await until(async () => (await readiness()).status === 200, 'it is ready again', NOTICED_MS);
+  expect(await db.transaction((tx) => tx.query('SELECT 1 AS one'))).toEqual([{ one: 1 }]);
+});
+
+test('jobs that were claimed when the way was lost are given back, and do not wait for their claims to expire', async () => {
+  await using stack = new AsyncDisposableStack();
+  const other = await openTestDatabase();
+  stack.defer(() => other.drop());
+  const pipeline = await openPipeline(other);
+  stack.defer(() => pipeline.close());
+  const { db } = pipeline;
+  const projectId = await addProject(db);
+  await addSubscription(db, { projectId, channelIds: [await addChannel(db, { projectId })] });
+  const query = db.sql.query.bind(db.sql);
+  let lost = 0;
+  db.sql.query = (text, values) => {
+    if (lost > 2 || !text.includes('AS j(delivery_id, job_id)')) return query(text, values);
+    lost += 1;
+    return Promise.reject(new Error('the way was lost'));
+  };
+  pipeline.dispatch(() => Promise.resolve({ outcome: 'DELIVERED', statusCode: 200 }));
+  await pipeline.publisher.publish(projectId, [failedTask()]);
+  await until(async () => (await db.prisma.delivery.count({ where: { status: 'SENT' } })) === 1, 'it is sent', 15_000);
+  expect(lost).toBe(3);
+  expect(await db.prisma.delivery.findFirst()).toMatchObject({ attemptCount: 1 });
+});
 
 test.each([
   ['cut', () => proxy.cut()],

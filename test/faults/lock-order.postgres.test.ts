@@ -101,7 +101,7 @@ afterEach(async () => {
   expect([...a.errors, ...b.errors]).toEqual([]);
 });
 
-const ROUNDS = Number(process.env['ROUNDS'] ?? 30);
+const ROUNDS = 30;
 
 /** Runs each writer `ROUNDS` times in a row, all of them at once, and expects none to fail. */
 async function contend(...writers: ((round: number) => Promise<unknown>)[]): Promise<void> {

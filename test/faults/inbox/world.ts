@@ -29,9 +29,10 @@ export interface World {
   close(): Promise<void>;
 }
 
-/** Makes the world; `spares` processes are loaded ahead for restarts. */
-export async function openWorld(spares: number): Promise<World> {
-  const place = await openServerPlace();
+/** Makes the world; `spares` processes are loaded ahead for restarts. `env`: settings of the server's process. */
+export async function openWorld(spares: number, env: Record<string, string> = {}): Promise<World> {
+  const opened = await openServerPlace();
+  const place = { ...opened, env: { ...opened.env, ...env } };
   const lives: ServerProcess[] = [];
   let ready: PreparedServer[] = [];
   let starting = start();
