@@ -38,20 +38,15 @@ function nextSignal(): Promise<void> {
   });
 }
 
+/** In one piece: who waits for the address has the token's place too. */
 function announce(config: Config, { url, firstAdmin }: App): void {
-  print(`Tocsin listens on ${url} (GraphQL at ${url}/graphql)`);
-  if (firstAdmin === null) return;
-  const { email, token } = firstAdmin;
-  if (token === null) {
-    print(`The first admin is ${email}, with the token of BOOTSTRAP_ADMIN_TOKEN`);
-    return;
+  const lines = [`Tocsin listens on ${url} (GraphQL at ${url}/graphql)`];
+  if (firstAdmin?.token === null) lines.push(`The first admin is ${firstAdmin.email}, with the token of BOOTSTRAP_ADMIN_TOKEN`);
+  else if (firstAdmin !== null) {
+    lines.push(`The first admin is ${firstAdmin.email}; the token is in ${dataFile(config.dataDir, ADMIN_TOKEN_FILE)}`);
+    if (process.stdout.isTTY) lines.push(`Authorization: Bearer ${firstAdmin.token.reveal()}`);
   }
-  print(`The first admin is ${email}; the token is in ${dataFile(config.dataDir, ADMIN_TOKEN_FILE)}`);
-  if (process.stdout.isTTY) print(`Authorization: Bearer ${token.reveal()}`);
-}
-
-function print(line: string): void {
-  process.stdout.write(`${line}\n`);
+  process.stdout.write(`${lines.join('\n')}\n`);
 }
 
 async function stop(app: App, log: Log): Promise<void> {

@@ -37,6 +37,15 @@ async function cancel(tx: Sql, jobs: Jobs, which: Which, reason: CancelReason, n
   return [...Map.groupBy(rows, (row) => row.project_id)].map(([projectId, group]) => ({ projectId, deliveryIds: group.map((row) => row.id) }));
 }
 
+/** Locks what waits for any of these in the order of ids, for a transaction that cancels it in several statements. */
+export async function lockWaiting(tx: Sql, waitingFor: { subscriptionIds: readonly string[]; channelIds: readonly string[] }): Promise<void> {
+  await tx.query(
+    `SELECT d.id FROM deliveries AS d WHERE d.status = 'QUEUED' AND (d.subscription_ids && $1::uuid[] OR d.channel_id = ANY($2::uuid[]))
+     ORDER BY d.id FOR NO KEY UPDATE`,
+    [waitingFor.subscriptionIds, waitingFor.channelIds],
+  );
+}
+
 /** Cancels what waits for these subscriptions and for no other that stands. Call it after they were deleted, switched off, or lost their owner's membership. */
 export async function cancelForSubscriptions(
   tx: Sql,

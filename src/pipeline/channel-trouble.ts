@@ -17,12 +17,15 @@ export interface Recipient {
   lastError: string | null;
 }
 
-/** Who answers for these channels. */
+/**
+ * Who answers for these channels, whose rows are locked against deletion: the second change of a channel's health in one transaction looks at its channel
+ * again (PostgreSQL does so for a foreign key), which would come too late in the lock order.
+ */
 export async function recipientsOf(tx: Sql, channelIds: readonly string[]): Promise<Recipient[]> {
   return await tx.query<Recipient>(
     `SELECT c.id AS "channelId", c.name AS "channelName", c.project_id AS "projectId", coalesce(c.user_id, m.user_id) AS "userId", h.last_error AS "lastError"
      FROM channels AS c JOIN channel_health AS h ON h.channel_id = c.id LEFT JOIN memberships AS m ON m.project_id = c.project_id AND m.role = 'ADMIN'
-     WHERE c.id = ANY($1::uuid[]) AND coalesce(c.user_id, m.user_id) IS NOT NULL ORDER BY c.id, "userId"`,
+     WHERE c.id = ANY($1::uuid[]) AND coalesce(c.user_id, m.user_id) IS NOT NULL ORDER BY c.id, "userId" FOR KEY SHARE OF c`,
     [channelIds],
   );
 }

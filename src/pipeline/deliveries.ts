@@ -121,19 +121,21 @@ export async function cancelDeliveries(deps: ChangeDeps, deliveryIds: readonly s
 /** Deletes a project's finished deliveries created before a time, in batches. Returns how many. */
 export async function clearDeliveries(deps: { db: Database }, projectId: string, before: Date): Promise<number> {
   for (let deleted = 0; ; ) {
-    const rows = await deps.db.sql.query(
-      `WITH gone AS (
-         DELETE FROM deliveries WHERE id IN (
-           SELECT id FROM deliveries WHERE project_id = $1::uuid AND status <> 'QUEUED' AND created_at < $2::timestamptz ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
-         ) RETURNING id
-       ), viewers AS (DELETE FROM delivery_viewers USING gone WHERE delivery_id = gone.id)
-       SELECT id FROM gone`,
-      [projectId, before],
-    );
+    const rows = await deps.db.transaction((tx) => tx.query(CLEAR, [projectId, before]));
     deleted += rows.length;
     if (rows.length === 0) return deleted;
   }
 }
+
+const CLEAR = `
+  WITH gone AS (
+    DELETE FROM deliveries WHERE id IN (
+      SELECT id FROM deliveries WHERE project_id = $1::uuid AND status <> 'QUEUED' AND created_at < $2::timestamptz ORDER BY id LIMIT 5000 FOR UPDATE SKIP LOCKED
+    ) RETURNING id
+  ), seen AS (
+    SELECT v.delivery_id, v.user_id FROM delivery_viewers AS v JOIN gone ON gone.id = v.delivery_id ORDER BY v.delivery_id, v.user_id FOR UPDATE OF v
+  ), viewers AS (DELETE FROM delivery_viewers AS v USING seen WHERE v.delivery_id = seen.delivery_id AND v.user_id = seen.user_id)
+  SELECT id FROM gone`;
 
 export interface StatsBucket {
   start: Date;

@@ -33,10 +33,6 @@ interface Call {
 
 /** Events a transaction, of one call or of many that came meanwhile. */
 const EVENTS_PER_TRANSACTION = 1_000;
-/** Inbox rows a transaction (spec 2): bounds how long other writers of those inboxes wait. */
-const INBOX_ROWS_PER_TRANSACTION = 10_000;
-/** Subscriptions below which a full transaction cannot exceed that, so that nothing needs to be counted. */
-const SMALL_PROJECT = INBOX_ROWS_PER_TRANSACTION / EVENTS_PER_TRANSACTION;
 /** Events that may wait; beyond it callers are told to come back. */
 const EVENTS_WAITING_MAX = 50_000;
 /** Transactions at once. Two keep the database busy while this process works; on PGlite they run one after the other anyway. */
@@ -78,9 +74,10 @@ export function createPublisher(deps: PublisherDeps): Publisher {
 
   async function runBatch(calls: readonly Call[]): Promise<void> {
     try {
+      const events = calls.flatMap((call) => call.events);
       const results: Recorded[] = [];
-      for (const chunk of chunksOf(calls.flatMap((call) => call.events))) {
-        const recording = await recordEvents(deps, chunk);
+      while (results.length < events.length) {
+        const recording = await recordEvents(deps, events.slice(results.length));
         results.push(...recording.results);
         announce(recording);
       }
@@ -92,23 +89,6 @@ export function createPublisher(deps: PublisherDeps): Publisher {
     } catch (error) {
       for (const call of calls) call.reject(error);
     }
-  }
-
-  /** Cuts between events where their inbox rows, by the rules at hand, would be too many for one transaction. */
-  function chunksOf(events: readonly ProjectEvent[]): ProjectEvent[][] {
-    const chunks: ProjectEvent[][] = [[]];
-    let rows = 0;
-    for (const event of events) {
-      const index = deps.indexes.peek(event.projectId)?.index;
-      const cost = index === undefined || index.size < SMALL_PROJECT ? 0 : index.match(event.event, deps.now()).length;
-      if (rows > 0 && rows + cost > INBOX_ROWS_PER_TRANSACTION) {
-        chunks.push([]);
-        rows = 0;
-      }
-      chunks.at(-1)?.push(event);
-      rows += cost;
-    }
-    return chunks;
   }
 
   function announce(recording: Recording): void {

@@ -17,7 +17,7 @@ export type EventHistory = 'problems' | 'all' | 'matched';
 export type Recorded = { fate: 'ACCEPTED'; inboxItems: number; deliveries: number } | { fate: 'DUPLICATE' } | { fate: 'GONE' };
 
 export interface Recording {
-  /** In the order of the events given. */
+  /** Of the first of the events given, in their order: of as many as a transaction takes, one at least. */
   results: Recorded[];
   /** Users with new items. */
   userIds: string[];
@@ -63,14 +63,19 @@ interface Candidate extends ProjectEvent {
 }
 
 /**
+ * Inbox rows a transaction (spec 2): bounds how long other writers of those inboxes wait. An event is never split. Counted by the rules in force, since those
+ * at hand before may be of another time.
+ */
+const INBOX_ROWS_PER_TRANSACTION = 10_000;
+
+/**
  * Records whole events in one transaction: event rows, cooldown claims, inbox items with their numbers, deliveries and their jobs. Matching is in memory;
  * what it used is compared with the rules' version under the projects' lock. An event of an id that is known changes nothing.
  */
 export async function recordEvents(deps: RecordDeps, events: readonly ProjectEvent[]): Promise<Recording> {
   return await deps.db.transaction(async (tx) => {
     const now = new Date(deps.now());
-    const results: Recorded[] = events.map(() => ({ fate: 'DUPLICATE' }));
-    const candidates = await matchEvents(deps, tx, events, now.getTime(), results);
+    const { candidates, results } = await matchEvents(deps, tx, events, now.getTime());
     const stored = candidates.filter((candidate) => isStored(candidate, deps.history));
     const newIds = await insertEvents(tx, stored, now);
     const fresh = candidates.filter((candidate) => !isStored(candidate, deps.history) || newIds.has(candidate.id));
@@ -92,8 +97,13 @@ export async function recordEvents(deps: RecordDeps, events: readonly ProjectEve
   });
 }
 
-/** Events of known projects, each id once, with what they match by the rules in force; marks events of projects that are gone in `results`. */
-async function matchEvents(deps: RecordDeps, tx: Sql, events: readonly ProjectEvent[], nowMs: number, results: Recorded[]): Promise<Candidate[]> {
+/** The first events, each id once, with what they match by the rules in force; `results` knows already which are of projects that are gone. */
+async function matchEvents(
+  deps: RecordDeps,
+  tx: Sql,
+  events: readonly ProjectEvent[],
+  nowMs: number,
+): Promise<{ candidates: Candidate[]; results: Recorded[] }> {
   const projectIds = [...new Set(events.map(({ projectId }) => projectId))];
   const locked = lockProjectsShared(tx, projectIds);
   const [rows] = await Promise.all([tx.query<RecordProject>(PROJECTS, [projectIds]), locked]);
@@ -104,14 +114,20 @@ async function matchEvents(deps: RecordDeps, tx: Sql, events: readonly ProjectEv
   }
 
   const seen = new Set<string>();
-  return events.flatMap(({ projectId, event }, place) => {
+  const candidates: Candidate[] = [];
+  const results: Recorded[] = [];
+  let inboxRows = 0;
+  for (const [place, { projectId, event }] of events.entries()) {
     const project = projects.get(projectId);
     const key = `${projectId} ${event.id}`;
-    if (project === undefined) results[place] = { fate: 'GONE' };
-    if (project === undefined || seen.has(key)) return [];
+    const subscriptions = project === undefined || seen.has(key) ? [] : project.index.match(event, nowMs);
+    inboxRows += subscriptions.length;
+    if (inboxRows > INBOX_ROWS_PER_TRANSACTION && inboxRows > subscriptions.length) break;
+    results.push({ fate: project === undefined ? 'GONE' : 'DUPLICATE' });
+    if (project !== undefined && !seen.has(key)) candidates.push({ projectId, event, place, id: deps.newId(), project, subscriptions });
     seen.add(key);
-    return [{ projectId, event, place, id: deps.newId(), project, subscriptions: project.index.match(event, nowMs) }];
-  });
+  }
+  return { candidates, results };
 }
 
 function isStored({ subscriptions, event }: Candidate, history: EventHistory): boolean {

@@ -9,8 +9,6 @@ export interface ProjectIndex {
 }
 
 export interface SubscriptionIndexes {
-  /** The index that is at hand, perhaps of an older version; undefined where there is none. */
-  peek(projectId: string): ProjectIndex | undefined;
   /** The index of exactly `version`: that at hand, or one read by `sql`, which must hold the project's lock. */
   at(sql: Sql, projectId: string, version: number): Promise<ProjectIndex>;
 }
@@ -23,7 +21,6 @@ export function createSubscriptionIndexes(): SubscriptionIndexes {
   const indexes = new Map<string, ProjectIndex>();
 
   return {
-    peek: (projectId) => indexes.get(projectId),
     at: async (sql, projectId, version) => {
       const known = indexes.get(projectId);
       indexes.delete(projectId);

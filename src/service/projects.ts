@@ -8,7 +8,7 @@ import { requireGeneral, requireUser } from './access.ts';
 import { orTaken } from './change.ts';
 import { changeProject, type ServiceDeps } from './deps.ts';
 import { join } from './membership.ts';
-import { purgeProject } from './purge.ts';
+import { lockChannelsOf, purgeProject } from './purge.ts';
 import { conflict, createProblems } from './refusals.ts';
 
 export interface UpdateProjectInput {
@@ -72,6 +72,7 @@ export function createProjects(deps: ServiceDeps): Projects {
       await changeProject(deps, { viewer, action: 'project.delete', projectId: id, path: 'id' }, async (tx, after) => {
         const project = await tx.project.findUniqueOrThrow({ where: { id }, select: { slug: true } });
         if (project.slug !== slug) throw badInput([{ path: 'slug', message: 'is not the slug of this project' }]);
+        await lockChannelsOf(sqlOf(tx), id);
         after.inbox(await removeInboxItems(sqlOf(tx), { projectId: id, userIds: null }, clock.now()));
         await purgeProject(sqlOf(tx), jobs, id);
         await tx.project.delete({ where: { id } });

@@ -3,12 +3,12 @@ import { checkEmail, checkName } from '../domain/names.ts';
 import type { Viewer } from '../domain/viewer.ts';
 import type { User } from '../generated/prisma/client.ts';
 import { notFound } from '../lib/error.ts';
-import { cancelForChannel } from '../pipeline/cancel.ts';
+import { cancelForChannel, lockWaiting } from '../pipeline/cancel.ts';
 import { requireGeneral } from './access.ts';
 import { orTaken, type Tx } from './change.ts';
 import type { ServiceDeps } from './deps.ts';
 import { leave, requireOtherAdmin } from './membership.ts';
-import { purgeUser } from './purge.ts';
+import { lockChannelsOf, purgeUser } from './purge.ts';
 import { accept, conflict, createProblems } from './refusals.ts';
 
 export interface Users {
@@ -61,9 +61,13 @@ export function createUsers(deps: ServiceDeps): Users {
         if (user === null) throw notFound('id', 'user');
         if (user.isAdmin) requireOtherInstanceAdmin(await pin(tx), id, 'id');
         for (const membership of user.memberships) if (membership.role === 'ADMIN') await requireOtherAdmin(tx, membership, 'id');
-        for (const projectId of await projectsOf(tx, id)) await leave(deps, tx, after, { projectId, userId: id, inbox: 'DELETED' });
+        // Channels, then the inbox, then deliveries, those of all projects at once: the order of locks (ARCHITECTURE.md).
+        await lockChannelsOf(sqlOf(tx), id);
         await purgeUser(sqlOf(tx), id);
-        for (const channel of user.channels) after.deliveries(await cancelForChannel(sqlOf(tx), jobs, channel.id, 'CHANNEL_DELETED', clock.now()));
+        const channelIds = user.channels.map((channel) => channel.id);
+        await lockWaiting(sqlOf(tx), { subscriptionIds: await subscriptionsOf(tx, id), channelIds });
+        for (const projectId of await projectsOf(tx, id)) await leave(deps, tx, after, { projectId, userId: id, inbox: 'DELETED' });
+        for (const channelId of channelIds) after.deliveries(await cancelForChannel(sqlOf(tx), jobs, channelId, 'CHANNEL_DELETED', clock.now()));
         await tx.user.delete({ where: { id } });
         after.access();
         return { id };
@@ -77,6 +81,11 @@ async function projectsOf(tx: Tx, userId: string): Promise<string[]> {
   const memberships = await tx.membership.findMany({ where: { userId }, select: { projectId: true } });
   const subscriptions = await tx.notificationSubscription.findMany({ where: { userId }, select: { projectId: true }, distinct: ['projectId'] });
   return [...new Set([...memberships, ...subscriptions].map(({ projectId }) => projectId))].sort();
+}
+
+async function subscriptionsOf(tx: Tx, userId: string): Promise<string[]> {
+  const rows = await tx.notificationSubscription.findMany({ where: { userId }, select: { id: true } });
+  return rows.map(({ id }) => id);
 }
 
 /** Locks the instance's admins and one more user, in the order of their ids: nobody else makes one of them none, or adds to what refers to them. */

@@ -328,23 +328,47 @@ test('settling × switching channels off by 410 and on again × publish', async 
   await expectJobsToMatch();
 });
 
-test('settling × settling of the same jobs, reversed, as after a claim that expired: one attempt each', async () => {
-  const { projectId, channelIds } = world;
-  const settleDeps = (side: Side) => ({ db: side.db, jobs: side.jobs, wakeups: side.wakeups, now: Date.now, newId: uuidv7, random: Math.random });
+/** Claims all that waits, and ends an attempt of each. */
+async function endAttempts(outcome: Outcome): Promise<Settlement[]> {
   const ended = { number: 1, roundNumber: 1, startedAt: Date.now(), endedAt: Date.now(), unreachable: 0, probeAt: null };
+  return (await a.jobs.claim(1_000, [])).map((job) => ({ job, kind: 'ATTEMPT', attempt: { ...ended, outcome } }));
+}
+
+function settleDeps(side: Side): Parameters<typeof settle>[0] {
+  return { db: side.db, jobs: side.jobs, wakeups: side.wakeups, now: Date.now, newId: uuidv7, random: Math.random };
+}
+
+test('settling × settling of the same jobs, reversed, as after a claim that expired: one attempt each', async () => {
   for (let round = 0; round < ROUNDS; round += 1) {
     await publish(a, freshIds(round, 10));
-    const jobs = await a.jobs.claim(1_000, []);
-    expect(jobs).toHaveLength(10 * channelIds.length);
-    const settlements = jobs.map<Settlement>((job) => ({ job, kind: 'ATTEMPT', attempt: { ...ended, outcome: round % 2 === 0 ? DELIVERED : REJECTED } }));
+    const settlements = await endAttempts(round % 2 === 0 ? DELIVERED : REJECTED);
+    expect(settlements).toHaveLength(10 * CHANNELS);
     await Promise.all([settle(settleDeps(a), settlements), settle(settleDeps(b), settlements.toReversed())]);
   }
-  const counts = await a.db.prisma.delivery.groupBy({ by: ['attemptCount', 'status'], where: { projectId }, _count: true, orderBy: { status: 'asc' } });
-  const each = (ROUNDS / 2) * 10 * channelIds.length;
-  expect(counts).toEqual([
+  const rows = await a.db.prisma.delivery.groupBy({
+    by: ['attemptCount', 'status'],
+    where: { projectId: world.projectId },
+    _count: true,
+    orderBy: { status: 'asc' },
+  });
+  const each = (ROUNDS / 2) * 10 * CHANNELS;
+  expect(rows).toEqual([
     { attemptCount: 1, status: 'FAILED', _count: each },
     { attemptCount: 1, status: 'SENT', _count: each },
   ]);
+  await expectJobsToMatch();
+});
+
+test('settling × cancelling of the same jobs, reversed: what a receiver took is SENT', async () => {
+  for (let round = 0; round < ROUNDS; round += 1) {
+    await publish(a, freshIds(round, 20));
+    const settlements = await endAttempts(DELIVERED);
+    const ids = settlements.map(({ job }) => job.deliveryId);
+    const cancel = (side: Side, order: readonly string[]) => cancelDeliveries({ ...settleDeps(side), newId: uuidv7 }, order);
+    await Promise.all([settle(settleDeps(a), settlements.toReversed()), cancel(b, ids), cancel(a, ids.toReversed())]);
+  }
+  const rows = await a.db.prisma.delivery.groupBy({ by: ['attemptCount', 'status'], where: { projectId: world.projectId }, _count: true });
+  expect(rows).toEqual([{ attemptCount: 1, status: 'SENT', _count: ROUNDS * 20 * CHANNELS }]);
   await expectJobsToMatch();
 });
 
@@ -471,6 +495,8 @@ function allowNotFound(error: unknown): void {
 test('deleting a project × everything that writes into it', async () => {
   const { projectId } = world;
   const { slug } = await a.db.prisma.project.findUniqueOrThrow({ where: { id: projectId } });
+  // Somebody to be told of what fails.
+  await a.setMember(root, { projectId, userId: world.memberIds[0] ?? '', role: 'ADMIN' });
   await publish(a, freshIds(-1, 100));
   const ids = await deliveryIds();
   for (const side of [a, b]) side.dispatch(() => Promise.resolve(REJECTED));

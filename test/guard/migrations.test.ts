@@ -31,7 +31,7 @@ test.each(FORBIDDEN)('no migration %s: they are additive and run in a transactio
 test('the partial indexes keep their conditions', () => {
   const sql = migrations.map((migration) => migration.sql).join('\n');
   expect(sql).toMatch(/CREATE INDEX "inbox_items_unread" ON [^;]* WHERE \(read_at IS NULL AND archived_at IS NULL\);/);
-  expect(sql).toMatch(/CREATE INDEX "deliveries_queued_at_idx" ON [^;]* WHERE \(status = 'QUEUED'\);/);
+  expect(sql).toMatch(/CREATE INDEX "deliveries_queued" ON [^;]* WHERE \(status = 'QUEUED'\);/);
 });
 
 /** SQL without comments and the $$ bodies of functions, in which BEGIN is a block. */

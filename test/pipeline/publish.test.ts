@@ -169,7 +169,7 @@ describe('cooldown', () => {
   });
 });
 
-test('a call of many events for many members is cut into transactions and still answered as one', async () => {
+test('a call of many events for many members is cut into transactions by the rules in force, and still answered as one', async () => {
   const projectId = await addProject(db);
   await db.sql.query(
     `WITH u AS (INSERT INTO users (id, email, name) SELECT gen_random_uuid(), 'm' || n || '@many.example.com', 'm' FROM generate_series(1, 2000) AS n RETURNING id),
@@ -178,11 +178,12 @@ test('a call of many events for many members is cut into transactions and still 
     [projectId],
   );
   await bumpRules(db, projectId);
-  await pipeline.publisher.publish(projectId, [failedTask()]);
   expect(
     await pipeline.publisher.publish(
       projectId,
       Array.from({ length: 12 }, () => failedTask()),
     ),
   ).toEqual({ accepted: 12, duplicates: 0, inboxItems: 24_000, deliveries: 0 });
+  const sizes = await db.sql.query('SELECT count(*) AS rows FROM inbox_items WHERE project_id = $1::uuid GROUP BY xmin::text ORDER BY rows', [projectId]);
+  expect(sizes).toEqual([{ rows: 4_000 }, { rows: 10_000 }, { rows: 10_000 }]);
 }, 60_000);

@@ -39,6 +39,8 @@ export const ADMIN_TOKEN = 'test-admin-token-0123456789';
 const MAIN = join(import.meta.dirname, '../../src/main.ts');
 const PRELOAD = join(import.meta.dirname, 'server-preload.process.ts');
 const EGRESS_TO_HERE = { EGRESS_ALLOW_CIDRS: '127.0.0.0/8', EGRESS_ALLOW_HTTP: 'true' };
+/** Compiled code, written by those that stop by themselves, for those that come after: loading takes a quarter less. */
+const COMPILE_CACHE = join(import.meta.dirname, '../../node_modules/.cache/tocsin-compiled');
 /** A start takes 2 s where nothing else runs. */
 const START_MS = 90_000;
 const LOOK_MS = 20;
@@ -98,7 +100,7 @@ export interface PreparedServer {
 
 /** Makes a process ready while another one still serves. It has touched nothing of the place before it is told to start. */
 export function prepareServer(place: ServerPlace): PreparedServer {
-  const env = { PATH: process.env['PATH'], PORT: '0', PUBLIC_URL: 'http://tocsin.test', ...place.env };
+  const env = { PATH: process.env['PATH'], NODE_COMPILE_CACHE: COMPILE_CACHE, PORT: '0', PUBLIC_URL: 'http://tocsin.test', ...place.env };
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', '--import', PRELOAD, MAIN], { env, stdio: 'pipe' });
   const output = collect(child);
   const exit = new Promise<number | null>((resolve) => child.once('close', resolve));

@@ -22,8 +22,12 @@ const NEXT_TRY_MS = 45_000;
  * A claim of a killed process lasts 25 s (pipeline/jobs.ts). Were its next owner killed between claim and send, the wait would begin anew: so kills come in
  * bursts, and none falls into the time in which claims of an earlier one end.
  */
-const BURST_MS = 18_000;
+const BURST_MS = 19_000;
 const KILL_MS = 22_000;
+/** Events that a server takes at most before it is killed. */
+const SHARE_MAX = 60;
+/** The part of what is left that comes between two bursts, while claims end. */
+const LULL_SHARE = 0.2;
 /** Processes that are loaded ahead of their start. */
 const SPARES = 3;
 
@@ -51,7 +55,7 @@ test('2,000 events survive 20 kills', async () => {
   const { lives, receiver, place } = world;
   let life = lives[0] ?? (await world.live());
   for (const [index, moment] of random.shuffle(KILLS).entries()) {
-    life.kill = await serveAndKill(life, moment, Math.ceil(producer.left() / (KILLS.length + 1 - index)));
+    life.kill = await serveAndKill(life, moment, Math.min(SHARE_MAX, Math.ceil(producer.left() / (KILLS.length + 1 - index))));
     life = await world.live();
   }
   await producer.feed(life.server.url, EVENTS, () => 50);
@@ -105,6 +109,7 @@ async function reach(server: ServerProcess, { held, inPublish }: Moment, feeding
   for (;;) {
     if (strandedMs() > BURST_MS) {
       await feeding;
+      await producer.feed(server.url, Math.floor(producer.left() * LULL_SHARE), () => random.between(1, 10));
       await world.settled(server);
       strandedSince = null;
     }

@@ -52,18 +52,6 @@ export async function judge(evidence: Evidence, query: Query): Promise<Verdict> 
   const wanted = evidence.eventIds.flatMap((id) => WEBHOOKS.map((path) => `${id} ${path}`));
   const webhookIds = Map.groupBy(evidence.requests, ({ eventId, path }) => `${eventId} ${path}`);
   const [jobs] = await query<{ n: number }>(`SELECT count(*)::int AS n FROM pgboss.job WHERE name = 'deliver'`);
-  if (process.env['DEBUG_CRASH']) {
-    const { writeFileSync } = await import('node:fs');
-    writeFileSync(
-      process.env['DEBUG_CRASH'],
-      JSON.stringify({
-        rows,
-        requests: evidence.requests.map((r) => ({ ...r })),
-        lives: evidence.lives.map(({ startedAt, kill, server }) => ({ startedAt, kill, log: server.log })),
-        jobs: await query('SELECT 1'),
-      }),
-    );
-  }
   return {
     badDeliveries: wanted.filter((key) => sent.get(key)?.length !== 1).concat(rows.length === wanted.length ? [] : [`${rows.length} deliveries`]),
     badItems: await badItems(evidence.eventIds, query),
