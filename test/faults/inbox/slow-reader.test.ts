@@ -12,7 +12,7 @@ import { openWorld, type World } from './world.ts';
 /** 60 MB that wait for a client that reads nothing, once for each of its subscriptions; the system's own buffers take less than 10 of them. */
 const DATA = { text: 'x'.repeat(24 * 1_024) };
 const QUIET_EVENTS = 400;
-const FLOOD_EVENTS = 2_500;
+const FLOOD_EVENTS = 2_520;
 const BATCH = 40;
 const SUBSCRIPTIONS = 10;
 /** Node lets garbage lie while there is room: with less of it, memory says what is held. */
