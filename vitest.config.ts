@@ -1,17 +1,18 @@
+import { availableParallelism } from 'node:os';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 // Tests named *.postgres.test.ts need what PGlite has not: two sessions at once. They run where TEST_DATABASE_URL names a PostgreSQL.
 const isPostgres = process.env['TEST_DATABASE_URL'] !== undefined;
-// Those of test/faults kill servers and cut connections for minutes: npm run test:faults.
-const isFaults = process.env['FAULTS'] !== undefined;
-const excluded = [...configDefaults.exclude, ...(isPostgres ? [] : ['test/**/*.postgres.test.ts']), ...(isFaults ? [] : ['test/faults/**'])];
+const exclude = [...configDefaults.exclude, ...(isPostgres ? [] : ['test/**/*.postgres.test.ts'])];
+
+const PURE = 'test/{domain,lib,channels,net,guard,support}/**/*.test.ts';
+const FAULTS = 'test/faults/**/*.test.ts';
+const together = { maxWorkers: availableParallelism(), sequence: { groupOrder: 0 } };
 
 export default defineConfig({
   // Vite would take graphql's ES modules where Node, and with it every dependency, takes its CommonJS ones: two graphql-js refuse each other's schemas.
   resolve: { alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }] },
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: excluded,
     globalSetup: ['test/support/global-setup.ts'],
     pool: 'forks',
     execArgv: ['--disable-warning=ExperimentalWarning'],
@@ -19,5 +20,11 @@ export default defineConfig({
     hookTimeout: 120_000,
     restoreMocks: true,
     unstubEnvs: true,
+    projects: [
+      { extends: true, test: { name: 'pure', include: [PURE], exclude, ...together } },
+      { extends: true, test: { name: 'database', include: ['test/**/*.test.ts'], exclude: [...exclude, PURE, FAULTS], ...together } },
+      // They kill servers, cut connections and measure: one at a time, with nothing beside them.
+      { extends: true, test: { name: 'faults', include: [FAULTS], exclude, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+    ],
   },
 });

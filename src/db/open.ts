@@ -22,7 +22,7 @@ export function openPostgres(url: string, connectionsMax: number, onError: (erro
     pipeline: true,
   });
   pool.on('error', onError);
-  const onSilence = cutter(pool);
+  const onSilence = watch(pool);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: false }) });
   return {
     kind: 'postgres',
@@ -39,10 +39,14 @@ export function openPostgres(url: string, connectionsMax: number, onError: (erro
   };
 }
 
-/** Cuts all connections of a pool, so that whoever waits for an answer on one of them is told; the next query opens a new one. */
-function cutter(pool: pg.Pool): () => void {
+/** Looks after a pool's connections. What it returns cuts them all, so that whoever waits for an answer on one of them is told; the next query opens a new one. */
+function watch(pool: pg.Pool): () => void {
   const clients = new Set<pg.PoolClient>();
-  pool.on('connect', (client) => clients.add(client));
+  pool.on('connect', (client) => {
+    clients.add(client);
+    // The pool listens while a client is idle, its user while it works. One that is lost in between would take the process with it.
+    client.on('error', () => {});
+  });
   pool.on('remove', (client) => clients.delete(client));
   return () => {
     for (const { connection } of clients) connection.stream.destroy();
