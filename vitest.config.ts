@@ -7,7 +7,12 @@ const exclude = [...configDefaults.exclude, ...(isPostgres ? [] : ['test/**/*.po
 
 const PURE = 'test/{domain,lib,channels,net,guard,support}/**/*.test.ts';
 const FAULTS = 'test/faults/**/*.test.ts';
+/** For these any database will do. */
+const SLOTS = 'test/faults/hanging.test.ts';
+
 const together = { maxWorkers: availableParallelism(), sequence: { groupOrder: 0 } };
+/** They kill servers, cut connections and measure: one at a time, with nothing beside them. */
+const alone = { maxWorkers: 1, sequence: { groupOrder: 1 } };
 
 export default defineConfig({
   // Vite would take graphql's ES modules where Node, and with it every dependency, takes its CommonJS ones: two graphql-js refuse each other's schemas.
@@ -23,8 +28,8 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'pure', include: [PURE], exclude, ...together } },
       { extends: true, test: { name: 'database', include: ['test/**/*.test.ts'], exclude: [...exclude, PURE, FAULTS], ...together } },
-      // They kill servers, cut connections and measure: one at a time, with nothing beside them.
-      { extends: true, test: { name: 'faults', include: [FAULTS], exclude, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'faults', include: [FAULTS], exclude: [...exclude, SLOTS], ...alone } },
+      { extends: true, test: { name: 'slots', include: [SLOTS], exclude, ...alone } },
     ],
   },
 });

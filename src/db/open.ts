@@ -22,7 +22,7 @@ export function openPostgres(url: string, connectionsMax: number, onError: (erro
     pipeline: true,
   });
   pool.on('error', onError);
-  const onSilence = watch(pool);
+  const watched = watch(pool);
   const prisma = new PrismaClient({ adapter: new PrismaPg(pool, { disposeExternalPool: false }) });
   return {
     kind: 'postgres',
@@ -31,25 +31,47 @@ export function openPostgres(url: string, connectionsMax: number, onError: (erro
     sql: pgSql(pool),
     transaction: (run) => retried(() => pgTransaction(pool, run)),
     prismaTransaction: (run) => retried(() => prisma.$transaction(run, PRISMA_TRANSACTION)),
-    listen: (channel, onPayload, onReconnect) => createListener({ url, channel, onPayload, onReconnect, onSilence, onError }),
+    listen: (channel, onPayload, onReconnect) => createListener({ url, channel, onPayload, onReconnect, onSilence: watched.cut, onError }),
     close: async () => {
       await prisma.$disconnect();
       await pool.end();
+      await watched.closed();
     },
   };
 }
 
-/** Looks after a pool's connections. What it returns cuts them all, so that whoever waits for an answer on one of them is told; the next query opens a new one. */
-function watch(pool: pg.Pool): () => void {
-  const clients = new Set<pg.PoolClient>();
+/** How long a server may take to say goodbye. */
+const GOODBYE_MS = 1_000;
+
+interface Watched {
+  /** Cuts all connections, so that whoever waits for an answer on one of them is told; the next query opens a new one. */
+  cut(): void;
+  /** Resolves when all connections of a pool that has ended are closed, which it does not wait for itself. */
+  closed(): Promise<void>;
+}
+
+/** Looks after a pool's connections. */
+function watch(pool: pg.Pool): Watched {
+  const clients = new Map<pg.PoolClient, Promise<void>>();
   pool.on('connect', (client) => {
-    clients.add(client);
     // The pool listens while a client is idle, its user while it works. One that is lost in between would take the process with it.
     client.on('error', () => {});
+    const ended = new Promise<void>((resolve) => client.once('end', resolve));
+    clients.set(
+      client,
+      ended.then(() => void clients.delete(client)),
+    );
   });
-  pool.on('remove', (client) => clients.delete(client));
-  return () => {
-    for (const { connection } of clients) connection.stream.destroy();
+  function cut(): void {
+    for (const { connection } of clients.keys()) connection.stream.destroy();
+  }
+  return {
+    cut,
+    closed: async () => {
+      const timer = setTimeout(cut, GOODBYE_MS);
+      await Promise.all(clients.values());
+      clearTimeout(timer);
+    },
   };
 }
 

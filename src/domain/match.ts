@@ -6,12 +6,10 @@ import type { MatchSubscription } from './subscription.ts';
 import type { TaskNamePattern } from './task-name-pattern.ts';
 import type { Trigger } from './trigger.ts';
 
-/** The subscriptions of one project, compiled. A change of one makes a new index. */
+/** Subscriptions of one project, compiled as they are (live-index.ts keeps them in step with changes). */
 export interface MatchIndex {
   /** Those that the event fires, cooldowns aside, by id. Agrees with `firstMiss` on every one. */
   match(event: AcceptedEvent, nowMs: number): MatchSubscription[];
-  /** How many can fire at all: active ones whose owner is a member. */
-  size: number;
 }
 
 /**
@@ -27,7 +25,7 @@ export function createMatchIndex(subscriptions: readonly MatchSubscription[]): M
   const slots: MatchSubscription[] = [];
   const patterns: (TaskNamePattern | null)[] = [];
   const table = createAffixTable(indexes.flatMap((index) => entriesOf(index, toSlots)));
-  return { match, size: ordered.length };
+  return { match };
 
   function indexFor({ trigger, queue }: MatchSubscription): NameIndex {
     const queues = triggers.get(trigger) ?? new Map<string | null, NameIndex>();
@@ -130,6 +128,7 @@ function inOrder({ ranks, found }: Search): MatchSubscription[] {
   return found;
 }
 
-function byId(left: MatchSubscription, right: MatchSubscription): number {
+/** The order that matches are given in. */
+export function byId(left: MatchSubscription, right: MatchSubscription): number {
   return left.id < right.id ? -1 : left.id > right.id ? 1 : 0;
 }

@@ -2,11 +2,13 @@ import type { Database, Sql } from '../db/database.ts';
 import type { Wakeups } from '../db/wakeups.ts';
 import { forgetCooldowns } from './cooldowns.ts';
 import type { Jobs } from './jobs.ts';
+import { forgetRuleChanges } from './subscription-index.ts';
 
 export interface SweepResult {
   /** QUEUED deliveries that had no live job: a bug or a hand in the database. */
   repaired: number;
   cooldowns: number;
+  ruleChanges: number;
 }
 
 interface SweepDeps {
@@ -16,11 +18,11 @@ interface SweepDeps {
   newId: () => string;
 }
 
-/** What is looked at once a minute: no QUEUED delivery without a live job, and cooldown keys that hold nothing any more. */
+/** What is looked at once a minute: no QUEUED delivery without a live job, cooldown keys that hold nothing any more, changes of rules that every index has taken in. */
 export async function sweep(deps: SweepDeps): Promise<SweepResult> {
   const repaired = await deps.db.transaction((tx) => repairJobs(deps, tx));
   if (repaired > 0) deps.wakeups.jobs();
-  return { repaired, cooldowns: await forgetCooldowns(deps.db.sql) };
+  return { repaired, cooldowns: await forgetCooldowns(deps.db.sql), ruleChanges: await forgetRuleChanges(deps.db.sql) };
 }
 
 /**

@@ -109,8 +109,7 @@ async function matchEvents(
   const [rows] = await Promise.all([tx.query<RecordProject>(PROJECTS, [projectIds]), locked]);
   const projects = new Map<string, RecordProject & { index: MatchIndex }>();
   for (const project of rows) {
-    const { index } = await deps.indexes.at(tx, project.id, project.version);
-    projects.set(project.id, { ...project, index });
+    projects.set(project.id, { ...project, index: await deps.indexes.at(tx, project.id, project.version) });
   }
 
   const seen = new Set<string>();

@@ -1,56 +1,90 @@
 import type { Sql } from '../db/database.ts';
-import { createMatchIndex, type MatchIndex } from '../domain/match.ts';
+import { createLiveIndex, type LiveIndex } from '../domain/live-index.ts';
+import type { MatchIndex } from '../domain/match.ts';
 import type { MatchChannel, MatchSubscription } from '../domain/subscription.ts';
 
-/** A project's active subscriptions, compiled, and the rules' version that they are of. */
-export interface ProjectIndex {
-  version: number;
-  index: MatchIndex;
-}
-
 export interface SubscriptionIndexes {
-  /** The index of exactly `version`: that at hand, or one read by `sql`, which must hold the project's lock. */
-  at(sql: Sql, projectId: string, version: number): Promise<ProjectIndex>;
+  /** The project's active subscriptions at exactly `version` of its rules: as at hand, brought up to it, or read by `sql`, which must hold the project's lock. */
+  at(sql: Sql, projectId: string, version: number): Promise<MatchIndex>;
 }
 
 /** Projects whose index is kept; the one unused for longest goes first. */
 const INDEXES_MAX = 10_000;
+/** Versions whose changes are kept (rule_changes); an index that is further behind is read anew. */
+const VERSIONS_KEPT = 10_000;
 
 /** Keeps compiled subscriptions by project. Right across replicas, since each recording compares versions under the project's lock. */
 export function createSubscriptionIndexes(): SubscriptionIndexes {
-  const indexes = new Map<string, ProjectIndex>();
+  const indexes = new Map<string, { version: number; index: LiveIndex }>();
+
+  /** Two recordings may come here at once: both read the same, and what they put in place is the same. */
+  async function broughtTo(sql: Sql, projectId: string, version: number): Promise<LiveIndex> {
+    const known = indexes.get(projectId);
+    if (known?.version === version) return known.index;
+    if (known === undefined || known.version > version || version - known.version >= VERSIONS_KEPT)
+      return createLiveIndex(await readSubscriptions(sql, projectId, 'ACTIVE'));
+    // From its own version on: changes are noted under the version that they make, which may be that at hand where they came before it moved.
+    const since = known.version;
+    const [changed, subscriptions] = await Promise.all([
+      sql.query<{ id: string }>('SELECT DISTINCT subscription_id AS id FROM rule_changes WHERE project_id = $1::uuid AND version >= $2', [projectId, since]),
+      readSubscriptions(sql, projectId, { since }),
+    ]);
+    known.index.update(
+      changed.map(({ id }) => id),
+      subscriptions,
+    );
+    return known.index;
+  }
 
   return {
     at: async (sql, projectId, version) => {
-      const known = indexes.get(projectId);
+      const index = await broughtTo(sql, projectId, version);
       indexes.delete(projectId);
-      const current = known?.version === version ? known : { version, index: createMatchIndex(await readSubscriptions(sql, projectId, 'ACTIVE')) };
-      indexes.set(projectId, current);
+      indexes.set(projectId, { version, index });
       if (indexes.size > INDEXES_MAX) indexes.delete(indexes.keys().next().value ?? '');
-      return current;
+      return index;
     },
   };
+}
+
+/** Forgets changes that no index may ask for any more, those of projects that are gone with them. Returns how many. */
+export async function forgetRuleChanges(sql: Sql): Promise<number> {
+  const rows = await sql.query(
+    `DELETE FROM rule_changes AS c WHERE NOT EXISTS (SELECT 1 FROM projects AS p WHERE p.id = c.project_id AND p.rules_version - c.version < ${String(VERSIONS_KEPT)})
+     RETURNING 1 AS gone`,
+  );
+  return rows.length;
 }
 
 type SubscriptionRow = Omit<MatchSubscription, 'channels' | 'mutedUntil'> & { mutedUntil: Date | null };
 type ChannelRow = MatchChannel & { subscriptionId: string };
 
+/** Active ones; all; or active ones that changed in this version of the rules or later. */
+type Which = 'ACTIVE' | 'ALL' | { since: number };
+
 /** The project's subscriptions as the matcher needs them, in the order of their ids. */
-export async function readSubscriptions(sql: Sql, projectId: string, which: 'ACTIVE' | 'ALL'): Promise<MatchSubscription[]> {
-  const subscriptions = await sql.query<SubscriptionRow>(
-    `SELECT s.id, s.project_id AS "projectId", s.user_id AS "userId", s.user_id IS NULL OR m.user_id IS NOT NULL AS "isMember", s.trigger, s.is_active AS "isActive",
-       s.in_app AS "inApp", s.is_default_copy AS "isDefaultCopy", s.priority_min AS "priorityMin", s.priority_max AS "priorityMax",
-       s.task_name_pattern AS "taskNamePattern", s.queue, s.cooldown_seconds AS "cooldownSeconds", s.cooldown_by AS "cooldownBy", s.muted_until AS "mutedUntil"
-     FROM subscriptions AS s LEFT JOIN memberships AS m ON m.project_id = s.project_id AND m.user_id = s.user_id
-     WHERE s.project_id = $1::uuid AND ($2::boolean OR s.is_active) ORDER BY s.id`,
-    [projectId, which === 'ALL'],
-  );
-  const channels = await sql.query<ChannelRow>(
-    `SELECT sc.subscription_id AS "subscriptionId", c.id, c.name, c.type, c.user_id AS "ownerUserId", c.is_active AS "isActive"
-     FROM subscription_channels AS sc JOIN subscriptions AS s ON s.id = sc.subscription_id JOIN channels AS c ON c.id = sc.channel_id
-     WHERE s.project_id = $1::uuid AND ($2::boolean OR s.is_active) ORDER BY sc.subscription_id, c.id`,
-    [projectId, which === 'ALL'],
-  );
+export async function readSubscriptions(sql: Sql, projectId: string, which: Which): Promise<MatchSubscription[]> {
+  const isDelta = typeof which === 'object';
+  const wanted = isDelta
+    ? 's.is_active AND s.id IN (SELECT subscription_id FROM rule_changes WHERE project_id = $1::uuid AND version >= $2)'
+    : '($2::boolean OR s.is_active)';
+  const values = [projectId, isDelta ? which.since : which === 'ALL'];
+  const [subscriptions, channels] = await Promise.all([
+    sql.query<SubscriptionRow>(
+      `SELECT s.id, s.project_id AS "projectId", s.user_id AS "userId", s.user_id IS NULL OR m.user_id IS NOT NULL AS "isMember", s.trigger, s.is_active AS "isActive",
+         s.in_app AS "inApp", s.is_default_copy AS "isDefaultCopy", s.priority_min AS "priorityMin", s.priority_max AS "priorityMax",
+         s.task_name_pattern AS "taskNamePattern", s.queue, s.cooldown_seconds AS "cooldownSeconds", s.cooldown_by AS "cooldownBy", s.muted_until AS "mutedUntil"
+       FROM subscriptions AS s LEFT JOIN memberships AS m ON m.project_id = s.project_id AND m.user_id = s.user_id
+       WHERE s.project_id = $1::uuid AND ${wanted} ORDER BY s.id`,
+      values,
+    ),
+    sql.query<ChannelRow>(
+      `SELECT sc.subscription_id AS "subscriptionId", c.id, c.name, c.type, c.user_id AS "ownerUserId", c.is_active AS "isActive"
+       FROM subscription_channels AS sc JOIN subscriptions AS s ON s.id = sc.subscription_id JOIN channels AS c ON c.id = sc.channel_id
+       WHERE s.project_id = $1::uuid AND ${wanted} ORDER BY sc.subscription_id, c.id`,
+      values,
+    ),
+  ]);
   const bySubscription = Map.groupBy(channels, (channel) => channel.subscriptionId);
   return subscriptions.map((row) => ({
     ...row,
