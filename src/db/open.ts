@@ -31,7 +31,9 @@ export function openPostgres(url: string, connectionsMax: number, onError: (erro
     sql: pgSql(pool),
     transaction: (run) => retried(() => pgTransaction(pool, run)),
     prismaTransaction: (run) => retried(() => prisma.$transaction(run, PRISMA_TRANSACTION)),
-    listen: (channel, onPayload, onReconnect) => createListener({ url, channel, onPayload, onReconnect, onSilence: watched.cut, onError }),
+    listen: (channel, onPayload, onReconnect) => createListener({ url, channel, onPayload, onReconnect, onSilence: () => {
+      watched.cut();
+    }, onError }),
     close: async () => {
       await prisma.$disconnect();
       await pool.end();
@@ -39,6 +41,13 @@ export function openPostgres(url: string, connectionsMax: number, onError: (erro
     },
   };
 }
+
+/**
+ * A plan is kept for as long as its statement is prepared, and is often made while the tables are empty, when to read all of one is cheapest. So nothing but indexes and nested
+ * loops where there is a choice; and statements name the rows of tables that grow by `= ANY` or in a lateral subquery (`OFFSET 0`), which leaves no choice. No such plan is worth
+ * compiling (https://www.postgresql.org/docs/current/runtime-config-query.html, jit-decision.html).
+ */
+const SESSION = 'SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off';
 
 /** How long a server may take to say goodbye. */
 const GOODBYE_MS = 1_000;
@@ -56,6 +65,7 @@ function watch(pool: pg.Pool): Watched {
   pool.on('connect', (client) => {
     // The pool listens while a client is idle, its user while it works. One that is lost in between would take the process with it.
     client.on('error', () => {});
+    client.query(SESSION).catch(() => {});
     const ended = new Promise<void>((resolve) => client.once('end', resolve));
     clients.set(
       client,

@@ -44,6 +44,21 @@ const QUEUE = 'deliver';
 /** Our own table counts attempts; a job itself is claimed again as often as its claims expire. */
 const CLAIMS_MAX = 1_000_000;
 
+/**
+ * As pg-boss's own fetch() claims (12.38, plans.js fetchNextJob), but by the rows' places instead of by a join with the table. A queue is most often empty when PostgreSQL looks,
+ * and the plan for an empty table reads the whole queue for every job: 10,000 waiting jobs made a claim of 32 cost 20 ms instead of 0.6. A row that is locked stays in its place;
+ * one that moved since the snapshot is not found there, and is claimed the next time.
+ */
+const CLAIM = `
+  WITH next AS (
+    SELECT ctid FROM pgboss.job_common
+    WHERE name = '${QUEUE}' AND state < 'active' AND NOT blocked AND start_after <= pgboss.job_now() AND group_id <> ALL($2::text[])
+    ORDER BY priority DESC, created_on LIMIT $1 FOR UPDATE SKIP LOCKED
+  )
+  UPDATE pgboss.job_common SET state = 'active', started_on = pgboss.job_now(), heartbeat_on = pgboss.job_now(),
+    retry_count = CASE WHEN started_on IS NOT NULL THEN retry_count + 1 ELSE retry_count END
+  WHERE ctid = ANY(ARRAY(SELECT ctid FROM next)) RETURNING id, retry_count AS "retryCount", data->>'deliveryId' AS "deliveryId", group_id AS "channelId"`;
+
 interface JobData {
   deliveryId: string;
 }
@@ -64,7 +79,6 @@ export async function startJobs(store: JobStore, sql: Sql, onError: (error: unkn
   const options = { retryLimit: CLAIMS_MAX, retryDelay: 0, expireInSeconds: CLAIM_SECONDS };
   await boss.createQueue(QUEUE, options);
   await boss.updateQueue(QUEUE, options);
-  const own = { db: sqlDb(sql) };
 
   return {
     add: async (tx, jobs) => {
@@ -89,10 +103,7 @@ export async function startJobs(store: JobStore, sql: Sql, onError: (error: unkn
     drop: async (tx, jobIds) => {
       if (jobIds.length > 0) await boss.deleteJob(QUEUE, [...jobIds], { db: sqlDb(tx) });
     },
-    claim: async (limit, ignoredChannelIds) => {
-      const jobs = await boss.fetch<JobData>(QUEUE, { batchSize: limit, ...ignoreGroups(ignoredChannelIds), ...own });
-      return jobs.map((job) => ({ id: job.id, retryCount: job.retryCount, deliveryId: job.data.deliveryId, channelId: job.groupId ?? '' }));
-    },
+    claim: (limit, ignoredChannelIds) => sql.query<ClaimedJob>(CLAIM, [limit, ignoredChannelIds]),
     releaseAll: async () => {
       const jobs = await boss.findJobs<JobData>(QUEUE, { limit: 100_000 });
       const ids = jobs.filter((job) => job.state === 'active').map((job) => job.id);
@@ -108,11 +119,6 @@ export async function startJobs(store: JobStore, sql: Sql, onError: (error: unkn
       await boss.stop({ graceful: true, timeout: 2_000, close: false });
     },
   };
-}
-
-/** pg-boss takes it in fetch() as work() gives it, though the type of fetch() does not name it (12.38, manager.js #fetch). */
-function ignoreGroups(ids: readonly string[]): object {
-  return ids.length === 0 ? {} : { ignoreGroups: ids };
 }
 
 function sqlDb(sql: Sql): Db {

@@ -69,9 +69,10 @@ const LOAD = `
     e.event_id AS "eventId", e.trigger, e.occurred_at AS "occurredAt", e.accepted_at AS "acceptedAt", e.task_id AS "taskId", e.task_name AS "taskName", e.queue, e.engine,
     e.priority, e.state, e.agent, e.runtime_ms AS "runtimeMs", e.exception, e.traceback, e.data
   FROM unnest($1::uuid[], $2::uuid[]) AS j(delivery_id, job_id)
-  JOIN deliveries AS d ON d.id = j.delivery_id AND d.job_id = j.job_id AND d.status = 'QUEUED'
+  CROSS JOIN LATERAL (SELECT * FROM deliveries WHERE id = j.delivery_id OFFSET 0) AS d
   LEFT JOIN projects AS p ON p.id = d.project_id LEFT JOIN channels AS c ON c.id = d.channel_id LEFT JOIN channel_health AS h ON h.channel_id = d.channel_id
-  LEFT JOIN events AS e ON e.id = d.event_ref`;
+  LEFT JOIN LATERAL (SELECT * FROM events WHERE id = d.event_ref OFFSET 0) AS e ON true
+  WHERE d.job_id = j.job_id AND d.status = 'QUEUED'`;
 
 type Nullable<T> = { [K in keyof T]: T[K] | null };
 type ProjectColumns = Nullable<{ projectId: string; slug: string }>;

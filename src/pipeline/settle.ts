@@ -158,7 +158,7 @@ async function updateDeliveries(tx: Sql, updates: readonly Update[]): Promise<To
        SELECT * FROM json_to_recordset($1::json) AS i(id uuid, job_id uuid, new_job_id uuid, status text, reason text, status_code int, error text, response_body text, attempt jsonb,
          next_attempt_at timestamptz, finished_at timestamptz)
      ), locked AS (
-       SELECT d.id FROM deliveries AS d JOIN input AS i ON i.id = d.id AND i.job_id = d.job_id ORDER BY d.id FOR NO KEY UPDATE OF d
+       SELECT d.id FROM deliveries AS d JOIN input AS i ON i.id = d.id AND i.job_id = d.job_id WHERE d.id = ANY($2::uuid[]) ORDER BY d.id FOR NO KEY UPDATE OF d
      )
      UPDATE deliveries AS d SET
        status = CASE WHEN ${STAYS_CANCELLED} THEN d.status ELSE i.status END,
@@ -172,8 +172,8 @@ async function updateDeliveries(tx: Sql, updates: readonly Update[]): Promise<To
        attempts = CASE WHEN i.attempt IS NULL THEN d.attempts ELSE d.attempts || i.attempt END,
        attempt_count = d.attempt_count + (i.attempt IS NOT NULL)::int,
        round_attempts = d.round_attempts + (i.attempt IS NOT NULL)::int
-     FROM input AS i JOIN locked ON locked.id = i.id WHERE d.id = i.id RETURNING d.id, d.project_id, d.status`,
-    [JSON.stringify(updates)],
+     FROM input AS i JOIN locked ON locked.id = i.id WHERE d.id = i.id AND d.id = ANY($2::uuid[]) RETURNING d.id, d.project_id, d.status`,
+    [JSON.stringify(updates), updates.map(({ id }) => id)],
   );
 }
 
