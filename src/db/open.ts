@@ -147,9 +147,10 @@ async function pgTransaction<T>(pool: pg.Pool, run: (tx: Sql) => Promise<T>): Pr
   };
   client.on('error', onLost);
   try {
-    // Sent, not awaited: the first statement follows it on the wire. Where it fails, the connection is lost and so is all that follows.
-    const begun = client.query('BEGIN');
-    const [result] = await Promise.all([run(pgSql(client)), begun]);
+    // Sent, not awaited: the first statement goes with it. Where it fails, the connection is lost and so is all that follows.
+    const tx = together(client);
+    const begun = tx.query('BEGIN');
+    const [result] = await Promise.all([run(tx), begun]);
     await client.query('COMMIT');
     return result;
   } catch (error) {
@@ -161,6 +162,21 @@ async function pgTransaction<T>(pool: pg.Pool, run: (tx: Sql) => Promise<T>): Pr
     client.off('error', onLost);
     client.release(broken);
   }
+}
+
+/** Statements that are asked for in one turn of the event loop leave in one piece: to write to a socket costs more than most of them. */
+function together(client: pg.PoolClient): Sql {
+  const { stream } = client.connection;
+  const sql = pgSql(client);
+  return {
+    query: (text, values) => {
+      stream.cork();
+      process.nextTick(() => {
+        stream.uncork();
+      });
+      return sql.query(text, values);
+    },
+  };
 }
 
 /** Statements are prepared once a connection, by the hash-free name of their place in this list: their texts are few and fixed. */

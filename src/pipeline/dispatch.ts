@@ -117,6 +117,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       const deliveries = await load(jobs);
       for (const job of jobs) take(job, deliveries.get(job.deliveryId));
       if (jobs.length === FETCH_BATCH) isHinted = true;
+      pump();
     } catch (error) {
       deps.onError(error);
     }

@@ -2,9 +2,8 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Api } from '../graphql/api.ts';
 import { createGraphql, type GraphqlServer } from '../graphql/yoga.ts';
-import { requireInProject } from '../service/access.ts';
+import { projectToPublish } from '../service/access.ts';
 import type { Authenticator } from '../service/authenticate.ts';
-import { visibleProjects } from '../service/visible.ts';
 import { createGraphqlRoute } from './graphql-route.ts';
 import { createHealth, createProbe, type NotReady } from './health.ts';
 import { createHttpServer } from './http.ts';
@@ -83,7 +82,7 @@ function createParts({ graphiql, log, onError }: FrontOptions, api: NonNullable<
   const sessions = createSessions({ authenticator, wakeups, clock, onError });
   const protocol = createProtocol({ graphql, authenticator, sessions, logInternal });
   const websockets = createWebsockets({ protocol, log, messageBytesMax: BODY_BYTES_MAX });
-  const ingest = createIngest({ publisher, clock, log, findProject: findProjectOf(api), bodyBytesMax: BODY_BYTES_MAX });
+  const ingest = createIngest({ publisher, clock, log, findProject: createFindProject((viewer, slug) => projectToPublish(api.db.sql, viewer, slug)), bodyBytesMax: BODY_BYTES_MAX });
   return {
     http: { graphql: createGraphqlRoute(graphql, BODY_BYTES_MAX), authenticator, ingest, graphiql },
     upgrade: (req, socket, head) => {
@@ -95,16 +94,6 @@ function createParts({ graphiql, log, onError }: FrontOptions, api: NonNullable<
       sessions.close();
     },
   };
-}
-
-function findProjectOf({ db }: Api): ReturnType<typeof createFindProject> {
-  return createFindProject({
-    idOfSlug: async (viewer, slug) => {
-      const known = viewer.kind === 'agent' ? { id: viewer.projectId } : visibleProjects(viewer);
-      return (await db.prisma.project.findFirst({ where: { AND: [{ slug }, known] }, select: { id: true } }))?.id ?? null;
-    },
-    requirePublish: (viewer, projectId) => requireInProject(db.prisma, viewer, 'events.publish', projectId, 'project'),
-  });
 }
 
 /** The first operation compiles much that later ones use: nobody should wait for it. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type RejectedEvent, readEvents } from '../domain/event.ts';
 import type { Viewer } from '../domain/viewer.ts';
 import type { Clock } from '../lib/clock.ts';
-import { AppError, badInput, notFound } from '../lib/error.ts';
+import { AppError, badInput } from '../lib/error.ts';
 import type { Publisher } from '../pipeline/publish.ts';
 import type { Log } from './log.ts';
 import { HttpError, readBody, sendError, sendJson } from './reply.ts';
@@ -106,19 +106,11 @@ function readQuery(url: string): { project: string | null; skipsInvalid: boolean
   return { project: query.get('project'), skipsInvalid: invalid === 'skip' };
 }
 
-/** An agent's token names its project by itself; a user's names it by slug. */
-export function createFindProject(deps: {
-  /** The project's id, where the viewer may know of it. */
-  idOfSlug: (viewer: Viewer, slug: string) => Promise<string | null>;
-  /** Throws unless the viewer may publish there. */
-  requirePublish: (viewer: Viewer, projectId: string) => Promise<void>;
-}): FindProject {
+/** An agent's token names its project by itself; a user's names it by slug, which `bySlug` looks up and checks. */
+export function createFindProject(bySlug: (viewer: Viewer, slug: string) => Promise<string>): FindProject {
   return async (viewer, slug) => {
-    if (viewer.kind === 'agent' && slug === null) return viewer.projectId;
-    if (slug === null) throw badInput([{ path: 'project', message: "must be given with a user's token: ?project=<slug>" }]);
-    const projectId = await deps.idOfSlug(viewer, slug);
-    if (projectId === null) throw notFound('project', 'project');
-    await deps.requirePublish(viewer, projectId);
-    return projectId;
+    if (slug !== null) return await bySlug(viewer, slug);
+    if (viewer.kind === 'agent') return viewer.projectId;
+    throw badInput([{ path: 'project', message: "must be given with a user's token: ?project=<slug>" }]);
   };
 }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { AcceptedEvent } from '../../src/domain/event.ts';
 import type { Viewer } from '../../src/domain/viewer.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { AppError } from '../../src/lib/error.ts';
+import { AppError, notFound } from '../../src/lib/error.ts';
 import { createHttpServer } from '../../src/server/http.ts';
 import { createFindProject, createIngest } from '../../src/server/ingest.ts';
 import { createLog } from '../../src/server/log.ts';
@@ -43,10 +43,9 @@ const server = createHttpServer({
           return Promise.resolve({ accepted: events.length, duplicates: 0, inboxItems: 0, deliveries: 0 });
         },
       },
-      findProject: createFindProject({
-        idOfSlug: (_viewer, slug) => Promise.resolve(slug === 'demo' ? PROJECT : null),
-        requirePublish: (viewer) =>
-          viewer.kind === 'user' && viewer.userId === 'u2' ? Promise.reject(new AppError('FORBIDDEN', 'not allowed')) : Promise.resolve(),
+      findProject: createFindProject((viewer, slug) => {
+        if (slug !== 'demo') return Promise.reject(notFound('project', 'project'));
+        return viewer.kind === 'user' && viewer.userId === 'u2' ? Promise.reject(new AppError('FORBIDDEN', 'not allowed')) : Promise.resolve(PROJECT);
       }),
     }),
   },
