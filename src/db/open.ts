@@ -43,11 +43,11 @@ export function openPostgres(url: string, connectionsMax: number, onError: (erro
 }
 
 /**
- * A plan is kept for as long as its statement is prepared, and is often made while the tables are empty, when to read all of one is cheapest. So nothing but indexes and nested
- * loops where there is a choice; and statements name the rows of tables that grow by `= ANY` or in a lateral subquery (`OFFSET 0`), which leaves no choice. No such plan is worth
- * compiling (https://www.postgresql.org/docs/current/runtime-config-query.html, jit-decision.html).
+ * A plan is kept for as long as its statement is prepared, and is often made while the tables are empty, when to read all of one is cheapest. So indexes where there is one, in
+ * their order; and statements name the rows of tables that grow by `= ANY` or in a lateral subquery (`OFFSET 0`), which leaves no choice. No such plan is worth compiling
+ * (https://www.postgresql.org/docs/current/runtime-config-query.html, jit-decision.html).
  */
-const SESSION = 'SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off';
+const SESSION = 'SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off';
 
 /** How long a server may take to say goodbye. */
 const GOODBYE_MS = 1_000;

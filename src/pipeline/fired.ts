@@ -61,7 +61,7 @@ export function createFiredLog(deps: { sql: Sql; clock: Clock; onError: (error: 
  */
 const WRITE = `
   WITH given AS (
-    SELECT s.id, f.at FROM subscriptions AS s JOIN unnest($1::uuid[], $2::timestamptz[]) AS f(id, at) ON f.id = s.id
+    SELECT s.id, f.at FROM subscriptions AS s JOIN unnest($1::uuid[], $2::timestamptz[]) AS f(id, at) ON f.id = s.id WHERE s.id = ANY($1::uuid[])
   ), free AS (
     SELECT s.id FROM subscriptions AS s WHERE s.id = ANY($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED
   ), written AS (

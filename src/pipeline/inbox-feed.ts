@@ -208,7 +208,7 @@ interface ChangeRow {
 async function readPages(sql: Sql, streams: readonly Stream[]): Promise<Page[]> {
   const rows = await sql.query<ChangeRow>(
     `SELECT s.place, b.head, b.floor, b.unread, b.unseen, c.seq, c.kind, array_to_json(c.items) AS items
-     FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS s(user_id, after, place) JOIN inboxes AS b ON b.user_id = s.user_id
+     FROM unnest($1::uuid[], $2::bigint[]) WITH ORDINALITY AS s(user_id, after, place) JOIN inboxes AS b ON b.user_id = s.user_id AND b.user_id = ANY($1::uuid[])
      LEFT JOIN LATERAL (
        (SELECT seq, 'ADDED' AS kind, NULL::bigint[] AS items FROM inbox_items WHERE user_id = s.user_id AND seq > coalesce(s.after, b.head) ORDER BY seq LIMIT ${String(PAGE_MAX)})
        UNION ALL

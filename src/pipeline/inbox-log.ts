@@ -43,7 +43,7 @@ export async function addNotices(tx: Sql, notices: readonly Notice[], nowMs: num
 /** Moves each user's counters ($1: ids, $2: by how many) for items added; the rows are locked before. Gives the number before the first new one. */
 export const MOVE_COUNTERS = `
   UPDATE inboxes SET head = head + added.n, unread = unread + added.n, unseen = unseen + added.n
-  FROM unnest($1::uuid[], $2::int[]) AS added(user_id, n) WHERE inboxes.user_id = added.user_id
+  FROM unnest($1::uuid[], $2::int[]) AS added(user_id, n) WHERE inboxes.user_id = added.user_id AND inboxes.user_id = ANY($1::uuid[])
   RETURNING inboxes.user_id, head - added.n AS base`;
 
 /** For each row its place, from 1, among those of the same user, and for each user how many there are. */

@@ -56,10 +56,7 @@ export async function countProjectInbox(sql: Sql, userId: string, projectId: str
 /** Items by their numbers, in no order; those that are gone are missing. */
 export async function loadItems(sql: Sql, keys: readonly { userId: string; seq: number }[]): Promise<InboxItemRow[]> {
   if (keys.length === 0) return [];
-  const rows = await sql.query<FlatItem>(`${SELECT_ITEM} JOIN unnest($1::uuid[], $2::bigint[]) AS k(user_id, seq) ON i.user_id = k.user_id AND i.seq = k.seq`, [
-    keys.map((key) => key.userId),
-    keys.map((key) => key.seq),
-  ]);
+  const rows = await sql.query<FlatItem>(BY_KEYS, [keys.map((key) => key.userId), keys.map((key) => key.seq)]);
   return rows.map(nest);
 }
 
@@ -74,7 +71,7 @@ export async function listItems(
   page: { below: number | null; above: number | null; limit: number; backward: boolean },
 ): Promise<InboxItemRow[]> {
   const rows = await sql.query<FlatItem>(
-    `${SELECT_ITEM} WHERE i.user_id = $1::uuid AND ($2::bigint IS NULL OR i.seq < $2::bigint) AND ($3::bigint IS NULL OR i.seq > $3::bigint)
+    `${selectItems('inbox_items AS i')} WHERE i.user_id = $1::uuid AND ($2::bigint IS NULL OR i.seq < $2::bigint) AND ($3::bigint IS NULL OR i.seq > $3::bigint)
        AND ($4::uuid IS NULL OR i.project_id = $4::uuid) AND (i.archived_at IS NOT NULL) = $5::boolean AND ($6::boolean IS NOT TRUE OR i.read_at IS NULL)
        AND ($7::text[] IS NULL OR e.trigger = ANY($7::text[])) AND ($8::text IS NULL OR e.task_name = $8::text)
      ORDER BY i.seq ${page.backward ? 'ASC' : 'DESC'} LIMIT $9::int`,
@@ -95,11 +92,16 @@ export async function listItems(
 
 type FlatItem = Omit<InboxItemRow, 'event'> & InboxEventRow;
 
-const SELECT_ITEM = `
+/** Reads items from `source`, which gives rows of inbox_items as i. */
+const selectItems = (source: string): string => `
   SELECT i.user_id AS "userId", i.seq, i.kind, i.reason, i.project_id AS "projectId", i.subscription_id AS "subscriptionId", i.channel_id AS "channelId",
     i.suppressed_count AS "suppressedCount", i.notice, i.created_at AS "createdAt", i.seen_at AS "seenAt", i.read_at AS "readAt", i.archived_at AS "archivedAt",
     e.event_id AS "eventId", e.trigger, e.task_id AS "taskId", e.task_name AS "taskName", e.queue, e.agent, left(e.exception, 2000) AS exception, e.data
-  FROM inbox_items AS i LEFT JOIN events AS e ON e.id = i.event_ref`;
+  FROM ${source} LEFT JOIN LATERAL (SELECT * FROM events WHERE id = i.event_ref OFFSET 0) AS e ON true`;
+
+const BY_KEYS = selectItems(
+  'unnest($1::uuid[], $2::bigint[]) AS k(user_id, seq) CROSS JOIN LATERAL (SELECT * FROM inbox_items WHERE user_id = k.user_id AND seq = k.seq OFFSET 0) AS i',
+);
 
 function nest({ eventId, trigger, taskId, taskName, queue, agent, exception, data, ...item }: FlatItem): InboxItemRow {
   return { ...item, event: (eventId as string | null) === null ? null : { eventId, trigger, taskId, taskName, queue, agent, exception, data } };

@@ -24,15 +24,12 @@ export function createSubscriptionIndexes(): SubscriptionIndexes {
     if (known === undefined || known.version > version || version - known.version >= VERSIONS_KEPT)
       return createLiveIndex(await readSubscriptions(sql, projectId, 'ACTIVE'));
     // From its own version on: changes are noted under the version that they make, which may be that at hand where they came before it moved.
-    const since = known.version;
-    const [changed, subscriptions] = await Promise.all([
-      sql.query<{ id: string }>('SELECT DISTINCT subscription_id AS id FROM rule_changes WHERE project_id = $1::uuid AND version >= $2', [projectId, since]),
-      readSubscriptions(sql, projectId, { since }),
+    const changes = await sql.query<{ id: string }>('SELECT DISTINCT subscription_id AS id FROM rule_changes WHERE project_id = $1::uuid AND version >= $2', [
+      projectId,
+      known.version,
     ]);
-    known.index.update(
-      changed.map(({ id }) => id),
-      subscriptions,
-    );
+    const ids = changes.map(({ id }) => id);
+    known.index.update(ids, await readSubscriptions(sql, projectId, ids));
     return known.index;
   }
 
@@ -59,16 +56,10 @@ export async function forgetRuleChanges(sql: Sql): Promise<number> {
 type SubscriptionRow = Omit<MatchSubscription, 'channels' | 'mutedUntil'> & { mutedUntil: Date | null };
 type ChannelRow = MatchChannel & { subscriptionId: string };
 
-/** Active ones; all; or active ones that changed in this version of the rules or later. */
-type Which = 'ACTIVE' | 'ALL' | { since: number };
-
-/** The project's subscriptions as the matcher needs them, in the order of their ids. */
-export async function readSubscriptions(sql: Sql, projectId: string, which: Which): Promise<MatchSubscription[]> {
-  const isDelta = typeof which === 'object';
-  const wanted = isDelta
-    ? 's.is_active AND s.id IN (SELECT subscription_id FROM rule_changes WHERE project_id = $1::uuid AND version >= $2)'
-    : '($2::boolean OR s.is_active)';
-  const values = [projectId, isDelta ? which.since : which === 'ALL'];
+/** The project's subscriptions as the matcher needs them, in the order of their ids: the active ones, all, or the active ones among these ids. */
+export async function readSubscriptions(sql: Sql, projectId: string, which: 'ACTIVE' | 'ALL' | readonly string[]): Promise<MatchSubscription[]> {
+  const wanted = typeof which === 'string' ? '($2::boolean OR s.is_active)' : 's.is_active AND s.id = ANY($2::uuid[])';
+  const values = [projectId, typeof which === 'string' ? which === 'ALL' : which];
   const [subscriptions, channels] = await Promise.all([
     sql.query<SubscriptionRow>(
       `SELECT s.id, s.project_id AS "projectId", s.user_id AS "userId", s.user_id IS NULL OR m.user_id IS NOT NULL AS "isMember", s.trigger, s.is_active AS "isActive",

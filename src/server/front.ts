@@ -82,7 +82,13 @@ function createParts({ graphiql, log, onError }: FrontOptions, api: NonNullable<
   const sessions = createSessions({ authenticator, wakeups, clock, onError });
   const protocol = createProtocol({ graphql, authenticator, sessions, logInternal });
   const websockets = createWebsockets({ protocol, log, messageBytesMax: BODY_BYTES_MAX });
-  const ingest = createIngest({ publisher, clock, log, findProject: createFindProject((viewer, slug) => projectToPublish(api.db.sql, viewer, slug)), bodyBytesMax: BODY_BYTES_MAX });
+  const ingest = createIngest({
+    publisher,
+    clock,
+    log,
+    findProject: createFindProject((viewer, slug) => projectToPublish(api.db.sql, viewer, slug)),
+    bodyBytesMax: BODY_BYTES_MAX,
+  });
   return {
     http: { graphql: createGraphqlRoute(graphql, BODY_BYTES_MAX), authenticator, ingest, graphiql },
     upgrade: (req, socket, head) => {
