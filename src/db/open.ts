@@ -31,9 +31,17 @@ export function openPostgres(url: string, connectionsMax: number, onError: (erro
     sql: pgSql(pool),
     transaction: (run) => retried(() => pgTransaction(pool, run)),
     prismaTransaction: (run) => retried(() => prisma.$transaction(run, PRISMA_TRANSACTION)),
-    listen: (channel, onPayload, onReconnect) => createListener({ url, channel, onPayload, onReconnect, onSilence: () => {
-      watched.cut();
-    }, onError }),
+    listen: (channel, onPayload, onReconnect) =>
+      createListener({
+        url,
+        channel,
+        onPayload,
+        onReconnect,
+        onSilence: () => {
+          watched.cut();
+        },
+        onError,
+      }),
     close: async () => {
       await prisma.$disconnect();
       await pool.end();

@@ -28,6 +28,6 @@ export type TargetCheck = { ok: true } | { ok: false; message: string };
 export interface HttpPort {
   /** POSTs once: no redirects, 5 s to connect, 10 s in all. Never throws for what the network or the receiver does. */
   post(request: HttpRequest): Promise<SendResult>;
-  /** Checks a URL when it is saved: its form, and every address that its host resolves to now. A name that does not resolve passes. */
+  /** Checks a URL when it is saved: its form, and every address that its host resolves to now. A name that does not resolve is refused. */
   check(url: string): Promise<TargetCheck>;
 }

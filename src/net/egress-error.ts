@@ -17,8 +17,8 @@ export class EgressError extends Error {
  */
 export const NO_CONNECTION = 'no connection: the host does not resolve, does not answer, or is not allowed by the egress policy';
 
-/** What a user reads who saves a URL whose host, or an address of it, may not be reached. */
-export const HOST_NOT_ALLOWED = 'must not lead to an address that the egress policy does not allow';
+/** What a user reads who saves a URL whose host does not resolve, or to an address that may not be reached. One text, for the same reason. */
+export const HOST_NOT_ALLOWED = 'must lead to a host that resolves, and only to addresses that the egress policy allows';
 
 export const NO_ANSWER_IN_TIME = 'no answer in time';
 

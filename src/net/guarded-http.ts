@@ -46,7 +46,7 @@ export function createGuardedHttp(options: GuardedHttpOptions): HttpPort & { clo
     const form = parseHttpTarget(url, policy.allowHttp);
     if (!form.ok) return { ok: false, message: form.message };
     const verdict = await guard.judge(form.target.host, form.target.port);
-    return verdict.ok || verdict.failure === 'DNS' ? { ok: true } : { ok: false, message: HOST_NOT_ALLOWED };
+    return verdict.ok ? { ok: true } : { ok: false, message: HOST_NOT_ALLOWED };
   }
 
   function post(request: HttpRequest): Promise<SendResult> {
