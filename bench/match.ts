@@ -1,5 +1,5 @@
 import type { AcceptedEvent } from '../src/domain/event.ts';
-import { createMatchIndex } from '../src/domain/match.ts';
+import { createLiveIndex } from '../src/domain/live-index.ts';
 import type { MatchSubscription } from '../src/domain/subscription.ts';
 
 /**
@@ -34,7 +34,7 @@ function createCase(size: number): Case {
   const subscriptions = Array.from({ length: size }, (_, index) => subscriptionAt(index)).sort((left, right) => (left.id < right.id ? -1 : 1));
   const events = shuffled(Array.from({ length: SLICES * SLICE_EVENTS }, (_, index) => eventOf(index, index % (size / MATCHES))));
   const startMs = process.cpuUsage().user / 1000;
-  const index = createMatchIndex(subscriptions);
+  const index = createLiveIndex(subscriptions);
   const buildMs = process.cpuUsage().user / 1000 - startMs;
   const fastestMs = Array.from({ length: SLICES }, () => Number.POSITIVE_INFINITY);
   return { size, buildMs, fastestMs, run };

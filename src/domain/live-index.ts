@@ -43,8 +43,10 @@ export function createLiveIndex(subscriptions: readonly MatchSubscription[]): Li
 
   return {
     match: (event: AcceptedEvent, nowMs: number) => {
+      const [only, more] = levels;
+      if (only !== undefined && more === undefined && only.members.length === live.size) return only.index.match(event, nowMs);
       const found = levels.flatMap(({ index }) => index.match(event, nowMs)).filter(isLive);
-      return levels.length === 1 ? found : found.sort(byId);
+      return found.sort(byId);
     },
     update: (changedIds, changed) => {
       for (const id of changedIds) live.delete(id);
