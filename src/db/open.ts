@@ -51,9 +51,9 @@ export function openPostgres(url: string, connectionsMax: number, onError: (erro
 }
 
 /**
- * A plan is kept for as long as its statement is prepared, and is often made while the tables are empty, when to read all of one is cheapest. So indexes where there is one, in
- * their order; and statements name the rows of tables that grow by `= ANY` or in a lateral subquery (`OFFSET 0`), which leaves no choice. No such plan is worth compiling
- * (https://www.postgresql.org/docs/current/runtime-config-query.html, jit-decision.html).
+ * A plan is kept for as long as its statement is prepared, and is often made while the tables are empty, when to read all of one is cheapest. So indexes where
+ * there is one, in their order; and statements name the rows of tables that grow by `= ANY` or in a lateral subquery (`OFFSET 0`), which leaves no choice. No
+ * such plan is worth compiling (https://www.postgresql.org/docs/current/runtime-config-query.html, jit-decision.html).
  */
 const SESSION = 'SET enable_seqscan = off; SET enable_bitmapscan = off; SET jit = off';
 

@@ -45,9 +45,9 @@ const QUEUE = 'deliver';
 const CLAIMS_MAX = 1_000_000;
 
 /**
- * As pg-boss's own fetch() claims (12.38, plans.js fetchNextJob), but by the rows' places instead of by a join with the table. A queue is most often empty when PostgreSQL looks,
- * and the plan for an empty table reads the whole queue for every job: 10,000 waiting jobs made a claim of 32 cost 20 ms instead of 0.6. A row that is locked stays in its place;
- * one that moved since the snapshot is not found there, and is claimed the next time.
+ * As pg-boss's own fetch() claims (12.38, plans.js fetchNextJob), but by the rows' places instead of by a join with the table. A queue is most often empty when
+ * PostgreSQL looks, and the plan for an empty table reads the whole queue for every job: 10,000 waiting jobs made a claim of 32 cost 20 ms instead of 0.6. A
+ * row that is locked stays in its place; one that moved since the snapshot is not found there, and is claimed the next time.
  */
 const CLAIM = `
   WITH next AS (

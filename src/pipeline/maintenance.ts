@@ -18,7 +18,10 @@ interface SweepDeps {
   newId: () => string;
 }
 
-/** What is looked at once a minute: no QUEUED delivery without a live job, cooldown keys that hold nothing any more, changes of rules that every index has taken in. */
+/**
+ * What is looked at once a minute: no QUEUED delivery without a live job, cooldown keys that hold nothing any more, changes of rules that every index has taken
+ * in.
+ */
 export async function sweep(deps: SweepDeps): Promise<SweepResult> {
   const repaired = await deps.db.transaction((tx) => repairJobs(deps, tx));
   if (repaired > 0) deps.wakeups.jobs();

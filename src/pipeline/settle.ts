@@ -51,8 +51,8 @@ interface Update {
 }
 
 /**
- * Settles what became of claimed jobs, in one transaction: deliveries, their next jobs, channels' health, notices; the jobs themselves go, or go back. A delivery that
- * moved on under another job meanwhile is left as it is.
+ * Settles what became of claimed jobs, in one transaction: deliveries, their next jobs, channels' health, notices; the jobs themselves go, or go back. A
+ * delivery that moved on under another job meanwhile is left as it is.
  */
 export async function settle(deps: SettleDeps, settlements: readonly Settlement[]): Promise<void> {
   const updates = settlements.flatMap((settlement) => updateOf(deps, settlement));
