@@ -1,5 +1,6 @@
 import { connect, type Socket, type TcpNetConnectOpts } from 'node:net';
 import WebSocket from 'ws';
+import { type DataOf, gql } from './gql.ts';
 
 /** What the inbox subscription sent, by its `__typename`. */
 export interface FeedEvent {
@@ -44,12 +45,12 @@ export interface FeedClient {
   close(): void;
 }
 
-const QUERY = `subscription ($after: String) { inbox(after: $after) {
+const FEED = gql(`subscription ($after: String) { inbox(after: $after) {
   __typename cursor counts { unread unseen }
   ... on InboxItemAdded { item { id eventId title body data } }
   ... on InboxItemsUpdated { items { id } }
   ... on InboxItemsRemoved { ids }
-} }`;
+} }`);
 /** Between two attempts while nobody listens. */
 const AGAIN_MS = 50;
 
@@ -91,7 +92,7 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
 
   function take(message: Message): void {
     if (message.type === 'connection_ack') {
-      for (let id = 0; id < subscriptions; id += 1) send({ id: String(id), type: 'subscribe', payload: { query: QUERY, variables: { after: cursor } } });
+      for (let id = 0; id < subscriptions; id += 1) send({ id: String(id), type: 'subscribe', payload: { query: FEED.text, variables: { after: cursor } } });
       onPhase?.('subscribed');
     } else if (message.type === 'next' && message.id === '0') {
       const event = message.payload.data?.inbox;
@@ -122,7 +123,7 @@ export function createFeedClient(options: FeedClientOptions): FeedClient {
   };
 }
 
-type Message = { type: 'connection_ack' | 'ping' | 'complete' | 'error' } | { type: 'next'; id: string; payload: { data?: { inbox: FeedEvent } } };
+type Message = { type: 'connection_ack' | 'ping' | 'complete' | 'error' } | { type: 'next'; id: string; payload: { data?: DataOf<typeof FEED> } };
 
 /** The number inside a feed cursor (domain/feed-cursor.ts): tests compare it with the log. */
 export function seqOfCursor(cursor: string): number {
