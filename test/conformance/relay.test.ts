@@ -2,7 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keyOf } from '../../src/lib/global-id.ts';
 import { uuidv7 } from '../../src/lib/id.ts';
+import type { CreateSubscriptionInput } from '../generated/operations.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
+import { CREATE_CHANNEL, CREATE_SUBSCRIPTION } from '../support/operations.ts';
 import { openScenario, type Scenario } from '../support/scenario.ts';
 
 // Relay's cursor connections (https://relay.dev/graphql/connections.htm): a walk meets each row that was there when it began once, while rows are added.
@@ -17,12 +19,11 @@ beforeAll(async () => {
   scene = await openScenario(app);
   const { projectId, people } = scene;
   const { createChannel } = await app.data(
-    'mutation($i: CreateChannelInput!) { createChannel(input: $i) { channel { id } } }',
-    { i: { projectId, name: 'hook', config: { webhook: { url: 'http://127.0.0.1:48999/hook' } } } },
+    CREATE_CHANNEL,
+    { input: { projectId, name: 'hook', config: { webhook: { url: 'http://127.0.0.1:48999/hook' } } } },
     people.admin.token,
   );
-  const subscription = { projectId, trigger: 'TASK_FAILED', channelIds: [createChannel.channel.id as string] };
-  await app.data('mutation($i: CreateSubscriptionInput!) { createSubscription(input: $i) { subscription { id } } }', { i: subscription }, people.admin.token);
+  await addSubscription({ projectId, trigger: 'TASK_FAILED', channelIds: [createChannel.channel.id] });
   for (const list of Object.values(LISTS)) await list.add(ROWS - (await countOf(list)));
 }, 120_000);
 
@@ -44,9 +45,8 @@ const addEvents = async (count: number): Promise<void> => {
   if (count > 0) await app.events(events, { token: scene.tokens.agent });
 };
 
-const one = async (mutation: string, input: object): Promise<void> => {
-  const type = `${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input!`;
-  await app.data(`mutation($i: ${type}) { ${mutation}(input: $i) { __typename } }`, { i: input }, scene.people.admin.token);
+const addSubscription = async (input: CreateSubscriptionInput): Promise<void> => {
+  await app.data(CREATE_SUBSCRIPTION, { input }, scene.people.admin.token);
 };
 
 const each = (add: () => Promise<void>) => async (count: number) => {
@@ -61,7 +61,7 @@ const LISTS: Record<string, List> = {
     query: '{ viewer { subscriptions(ARGS) { EDGES } } }',
     path: ['viewer', 'subscriptions'],
     node: 'id',
-    add: each(() => one('createSubscription', { projectId: scene.projectId, trigger: 'AGENT_ONLINE' })),
+    add: each(() => addSubscription({ projectId: scene.projectId, trigger: 'AGENT_ONLINE' })),
   },
   members: {
     query: '{ project(slug: "demo") { members(ARGS) { EDGES } } }',
@@ -89,7 +89,7 @@ async function read(list: List, args: string): Promise<Page> {
   const query = list.query
     .replace('ARGS', args)
     .replace('EDGES', `edges { cursor node { ${list.node} } } pageInfo { hasNextPage hasPreviousPage startCursor endCursor }`);
-  let found: unknown = await app.data(query, {}, scene.people.admin.token);
+  let found = await app.data(query, {}, scene.people.admin.token);
   for (const step of list.path) found = (found as Record<string, unknown>)[step];
   return found as Page;
 }

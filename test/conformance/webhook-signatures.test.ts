@@ -2,6 +2,7 @@ import { verify } from '@octokit/webhooks-methods';
 import { Webhook } from 'standardwebhooks';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApp, type TestApp } from '../support/app.ts';
+import { CREATE_CHANNEL, CREATE_PROJECT, CREATE_SUBSCRIPTION, UPDATE_CHANNEL } from '../support/operations.ts';
 import { until } from '../support/pipeline.ts';
 import { accept, openReceiver, type Received, type Receiver } from '../support/receiver.ts';
 
@@ -20,7 +21,7 @@ beforeAll(async () => {
     if (status === undefined) accept(res);
     else res.writeHead(status).end('not now');
   });
-  projectId = (await app.data('mutation { createProject(input: { slug: "signed", name: "Signed" }) { project { id } } }')).createProject.project.id;
+  projectId = (await app.data(CREATE_PROJECT, { input: { slug: 'signed', name: 'Signed' } })).createProject.project.id;
 }, 60_000);
 
 afterAll(async () => {
@@ -28,15 +29,11 @@ afterAll(async () => {
   await receiver.close();
 });
 
-const CREATE_CHANNEL = 'mutation ($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }';
-const UPDATE_CHANNEL = 'mutation ($input: UpdateChannelInput!) { updateChannel(input: $input) { channel { id } } }';
-const CREATE_SUBSCRIPTION = 'mutation ($input: CreateSubscriptionInput!) { createSubscription(input: $input) { subscription { id } } }';
-
 /** A channel that gets the failures of tasks of its own name, at a path of that name. */
 async function addWebhook(name: string, hmacSecret: string | null): Promise<string> {
   const webhook = { url: `${receiver.url}/${name}`, ...(hmacSecret === null ? {} : { hmacSecret }) };
   const { createChannel } = await app.data(CREATE_CHANNEL, { input: { projectId, name, config: { webhook } } });
-  const channelId: string = createChannel.channel.id;
+  const channelId = createChannel.channel.id;
   await app.data(CREATE_SUBSCRIPTION, {
     input: { projectId, team: true, trigger: 'TASK_FAILED', filters: { taskNamePattern: name }, channelIds: [channelId] },
   });

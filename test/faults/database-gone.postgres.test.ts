@@ -4,6 +4,8 @@ import { sqlOf } from '../../src/db/open.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
 import { openTestDatabase, type TestDatabase } from '../support/database.ts';
 import { addChannel, addProject, addSubscription, failedTask } from '../support/fixtures.ts';
+import { gql } from '../support/gql.ts';
+import { CREATE_CHANNEL, CREATE_PROJECT, CREATE_SUBSCRIPTION, REVOKE_TOKEN } from '../support/operations.ts';
 import { openPipeline, until } from '../support/pipeline.ts';
 import { openReceiver, type Receiver } from '../support/receiver.ts';
 import { openTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
@@ -28,13 +30,9 @@ beforeAll(async () => {
   receiver = await openReceiver();
   far = await openTestApp({ database });
   near = await openTestApp({ database: { ...database, url: url.href } });
-  const projectId = (await far.data('mutation { createProject(input: { slug: "gone", name: "Gone" }) { project { id } } }')).createProject.project.id as string;
-  const webhook = { url: receiver.url };
-  const made = await far.data('mutation ($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }', {
-    input: { projectId, name: 'hook', config: { webhook } },
-  });
-  const input = { projectId, team: true, trigger: 'TASK_FAILED', channelIds: [made.createChannel.channel.id] };
-  await far.data('mutation ($input: CreateSubscriptionInput!) { createSubscription(input: $input) { subscription { id } } }', { input });
+  const projectId = (await far.data(CREATE_PROJECT, { input: { slug: 'gone', name: 'Gone' } })).createProject.project.id;
+  const { createChannel } = await far.data(CREATE_CHANNEL, { input: { projectId, name: 'hook', config: { webhook: { url: receiver.url } } } });
+  await far.data(CREATE_SUBSCRIPTION, { input: { projectId, team: true, trigger: 'TASK_FAILED', channelIds: [createChannel.channel.id] } });
 }, 120_000);
 
 afterAll(async () => {
@@ -83,8 +81,9 @@ function startProducer(prefix: string): { accepted: string[]; stop(): Promise<vo
 /** Follows the admin's inbox on a socket to the near server: the event ids in the order in which they came. */
 async function follow(token: string): Promise<{ ws: WsClient; eventIds: string[] }> {
   const ws = await openWs(near.wsUrl, token);
-  ws.subscribe('1', 'subscription { inbox { __typename ... on InboxItemAdded { item { eventId } } } }');
-  expect((await ws.payload('1')).data.inbox.__typename).toBe('InboxReady');
+  const feed = gql(`subscription { inbox { __typename ... on InboxItemAdded { item { eventId } } } }`);
+  ws.subscribe('1', feed);
+  expect((await ws.payload('1', feed)).data?.inbox.__typename).toBe('InboxReady');
   const eventIds: string[] = [];
   ws.socket.on('message', (bytes: Buffer) => {
     const eventId = (JSON.parse(bytes.toString('utf8')) as { payload?: { data?: { inbox?: { item?: { eventId: string } } } } }).payload?.data?.inbox?.item
@@ -95,7 +94,7 @@ async function follow(token: string): Promise<{ ws: WsClient; eventIds: string[]
 }
 
 async function addToken(): Promise<{ id: string; token: string }> {
-  const { createToken } = await far.data('mutation { createToken(input: { name: "second" }) { token apiToken { id } } }');
+  const { createToken } = await far.data(gql(`mutation { createToken(input: { name: "second" }) { token apiToken { id } } }`));
   return { id: createToken.apiToken.id, token: createToken.token };
 }
 
@@ -155,7 +154,7 @@ test.each([
     expect((await readiness()).json).toEqual({ status: 'unavailable', reason: 'DATABASE' });
     expect((await fetch(`${near.url}/livez`)).status).toBe(200);
     const startedAt = performance.now();
-    const [answer, events] = await Promise.all([near.graphql('{ viewer { inboxCounts { unread } } }'), publish(near, [`${name} refused`])]);
+    const [answer, events] = await Promise.all([near.graphql(gql(`{ viewer { inboxCounts { unread } } }`)), publish(near, [`${name} refused`])]);
     expect(performance.now() - startedAt).toBeLessThan(NOTICED_MS);
     for (const { extensions } of [...answer.errors, ...(events.json as typeof answer).errors]) {
       expect(extensions).toMatchObject({ code: 'INTERNAL', errorId: expect.any(String) });
@@ -165,7 +164,7 @@ test.each([
 
     const missed = Array.from({ length: 20 }, (_, n) => `${name} missed ${String(n)}`);
     expect((await publish(far, missed)).status).toBe(200);
-    await far.data('mutation ($id: ID!) { revokeToken(input: { id: $id }) { id } }', { id: second.id });
+    await far.data(REVOKE_TOKEN, { input: { id: second.id } });
 
     proxy.open();
     await until(async () => (await readiness()).status === 200, 'it is ready again', NOTICED_MS);

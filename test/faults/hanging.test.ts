@@ -3,6 +3,7 @@ import type { Outcome } from '../../src/domain/outcome.ts';
 import { openTestApp } from '../support/app.ts';
 import { openTestDatabase } from '../support/database.ts';
 import { failedTask, addChannel as insertChannel, addProject as insertProject, addSubscription as insertSubscription } from '../support/fixtures.ts';
+import { CREATE_CHANNEL, CREATE_PROJECT, CREATE_SUBSCRIPTION } from '../support/operations.ts';
 import { openPipeline, until } from '../support/pipeline.ts';
 import { accept, openReceiver, type Received, type Receiver } from '../support/receiver.ts';
 import { openServerPlace, type ServerPlace } from '../support/server-process.ts';
@@ -15,21 +16,17 @@ const HANGING = 20;
 const SLOTS = 16;
 const SUSPECTS_MAX = SLOTS / 4;
 
-const CREATE_PROJECT = 'mutation { createProject(input: { slug: "hanging", name: "Hanging" }) { project { id } } }';
-const CREATE_CHANNEL = 'mutation ($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }';
-const CREATE_SUBSCRIPTION = 'mutation ($input: CreateSubscriptionInput!) { createSubscription(input: $input) { subscription { id } } }';
-
 type Data = Server['data'];
 
 async function addProject(data: Data): Promise<string> {
-  return (await data(CREATE_PROJECT)).createProject.project.id as string;
+  return (await data(CREATE_PROJECT, { input: { slug: 'hanging', name: 'Hanging' } })).createProject.project.id;
 }
 
 /** A project channel that gets the failures of tasks of this name. */
 async function addWebhook(data: Data, projectId: string, url: string, taskNamePattern: string): Promise<void> {
   const { createChannel } = await data(CREATE_CHANNEL, { input: { projectId, name: url, config: { webhook: { url } } } });
-  const input = { projectId, team: true, trigger: 'TASK_FAILED', filters: { taskNamePattern }, channelIds: [createChannel.channel.id] };
-  await data(CREATE_SUBSCRIPTION, { input });
+  const channelIds = [createChannel.channel.id];
+  await data(CREATE_SUBSCRIPTION, { input: { projectId, team: true, trigger: 'TASK_FAILED', filters: { taskNamePattern }, channelIds } });
 }
 
 let number = 0;

@@ -2,6 +2,9 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Database } from '../../src/db/database.ts';
 import { openPostgres } from '../../src/db/open.ts';
 import { globalId, keyOf } from '../../src/lib/global-id.ts';
+import type { CreateSubscriptionInput, UpdateSubscriptionInput } from '../generated/operations.ts';
+import { gql } from '../support/gql.ts';
+import { CREATE_CHANNEL, CREATE_PROJECT, CREATE_SUBSCRIPTION, CREATE_TOKEN, MARK_READ, UPDATE_SUBSCRIPTION } from '../support/operations.ts';
 import { until } from '../support/pipeline.ts';
 import { openReceiver, type Receiver } from '../support/receiver.ts';
 import { openServerPlace, type ServerPlace } from '../support/server-process.ts';
@@ -34,28 +37,25 @@ afterAll(async () => {
 }, 60_000);
 
 const ERROR = 50;
-const CREATE_PROJECT = 'mutation ($slug: String!) { createProject(input: { slug: $slug, name: "Test" }) { project { id } } }';
-const CREATE_SUBSCRIPTION = 'mutation ($input: CreateSubscriptionInput!) { createSubscription(input: $input) { subscription { id } } }';
-const UPDATE_SUBSCRIPTION = 'mutation ($input: UpdateSubscriptionInput!) { updateSubscription(input: $input) { subscription { id } } }';
-const CREATE_CHANNEL = 'mutation ($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }';
+const MARK_UNREAD = gql(`mutation ($input: InboxSelectionInput!) { markUnread(input: $input) { changed } }`);
 
 /** A project with one admin and no subscription. */
 async function addProject(slug: string): Promise<string> {
-  const { createProject } = await servers[0].data(CREATE_PROJECT, { slug });
-  const projectId: string = createProject.project.id;
-  const { viewer } = await servers[0].data('query ($id: ID) { viewer { subscriptions(projectId: $id) { edges { node { id } } } } }', { id: projectId });
+  const { createProject } = await servers[0].data(CREATE_PROJECT, { input: { slug, name: 'Test' } });
+  const projectId = createProject.project.id;
+  const { viewer } = await servers[0].data(gql(`query ($id: ID) { viewer { subscriptions(projectId: $id) { edges { node { id } } } } }`), { id: projectId });
   for (const { node } of viewer.subscriptions.edges)
-    await servers[0].data('mutation ($id: ID!) { deleteSubscription(input: { id: $id }) { id } }', { id: node.id });
+    await servers[0].data(gql(`mutation ($id: ID!) { deleteSubscription(input: { id: $id }) { id } }`), { id: node.id });
   return projectId;
 }
 
-async function addSubscription(input: Record<string, unknown>): Promise<string> {
-  return (await servers[0].data(CREATE_SUBSCRIPTION, { input: { trigger: 'TASK_FAILED', ...input } })).createSubscription.subscription.id as string;
+async function addSubscription(input: Omit<CreateSubscriptionInput, 'trigger'>): Promise<string> {
+  return (await servers[0].data(CREATE_SUBSCRIPTION, { input: { trigger: 'TASK_FAILED', ...input } })).createSubscription.subscription.id;
 }
 
 async function addChannel(projectId: string, name: string): Promise<string> {
   const input = { projectId, name, config: { webhook: { url: `http://sink.test/${name}` } } };
-  return (await servers[0].data(CREATE_CHANNEL, { input })).createChannel.channel.id as string;
+  return (await servers[0].data(CREATE_CHANNEL, { input })).createChannel.channel.id;
 }
 
 function failedTask(id: string): object {
@@ -91,8 +91,8 @@ test('a cooldown lets one of 1,000 events through, 500 single posts to each serv
   );
   expect(sum).toEqual({ posts: 1_000, accepted: 1_000, duplicates: 0, inboxItems: 1, deliveries: 1 });
   for (const server of servers) {
-    const { node } = await server.data('query ($id: ID!) { node(id: $id) { ... on NotificationSubscription { suppressedCount } } }', { id: subscriptionId });
-    expect(node.suppressedCount).toBe(999);
+    const suppressed = gql(`query ($id: ID!) { node(id: $id) { ... on NotificationSubscription { suppressedCount } } }`);
+    expect(await server.data(suppressed, { id: subscriptionId })).toEqual({ node: { suppressedCount: 999 } });
   }
 }, 60_000);
 
@@ -120,7 +120,7 @@ test('a change made through one server is in force in the other with the next ev
   };
   for (const [here, there] of [servers, servers.toReversed() as typeof servers, servers]) {
     expect(await publishTo(there)).toEqual([1, 0]);
-    const update = (input: Record<string, unknown>): Promise<unknown> => here.data(UPDATE_SUBSCRIPTION, { input: { id, ...input } });
+    const update = (input: Omit<UpdateSubscriptionInput, 'id'>): Promise<unknown> => here.data(UPDATE_SUBSCRIPTION, { input: { id, ...input } });
     await update({ filters: { queue: 'low' } });
     expect(await publishTo(there)).toEqual([0, 0]);
     await update({ filters: { queue: null }, channelIds: [channelId] });
@@ -129,9 +129,10 @@ test('a change made through one server is in force in the other with the next ev
     expect(await publishTo(there)).toEqual([0, 0]);
     await update({ isActive: true, channelIds: [] });
     expect(await publishTo(there)).toEqual([1, 0]);
-    await here.data('mutation ($until: DateTime) { muteSubscriptions(input: { until: $until }) { changed } }', { until: '2099-01-01T00:00:00Z' });
+    const mute = gql(`mutation ($until: DateTime) { muteSubscriptions(input: { until: $until }) { changed } }`);
+    await here.data(mute, { until: '2099-01-01T00:00:00Z' });
     expect(await publishTo(there)).toEqual([0, 0]);
-    await here.data('mutation { muteSubscriptions(input: { until: null }) { changed } }');
+    await here.data(mute, { until: null });
   }
 });
 
@@ -234,22 +235,19 @@ test('an event for 10,000 members leaves a member free to mark items as read', a
   const projectId = await addProject('fans');
   await addMembers(keyOf('Project', projectId) ?? '', MEMBERS);
   const [{ id: userKey } = { id: '' }] = await db.sql.query<{ id: string }>(`SELECT id FROM users WHERE email = 'fan-5000@example.com'`);
-  const made = await servers[0].data('mutation ($userId: ID!) { createToken(input: { name: "fan", userId: $userId }) { token } }', {
-    userId: globalId('User', userKey),
-  });
-  const token: string = made.createToken.token;
+  const { token } = (await servers[0].data(CREATE_TOKEN, { input: { name: 'fan', userId: globalId('User', userKey) } })).createToken;
   expect((await servers[0].events('fans', [failedTask('fan')])).json.inboxItems).toBe(MEMBERS);
-  const { viewer } = await servers[0].data('{ viewer { inbox { edges { node { id } } } } }', {}, token);
-  const ids = [viewer.inbox.edges[0].node.id];
+  const { viewer } = await servers[0].data(gql(`{ viewer { inbox { edges { node { id } } } } }`), {}, token);
+  const input = { ids: viewer.inbox.edges.slice(0, 1).map(({ node }) => node.id) };
 
   const rounds: { p99Ms: number; boundMs: number }[] = [];
   const holds = (): boolean => rounds.some(({ p99Ms, boundMs }) => p99Ms <= boundMs);
   while (!holds() && rounds.length < ROUNDS_MAX) {
     const round = await measureMarks(async (n) => {
-      const operation = n % 2 === 0 ? 'markRead' : 'markUnread';
       const server = servers[Math.floor(n / 2) % 2 === 0 ? 0 : 1];
-      const answer = await server.data(`mutation ($ids: [ID!]) { ${operation}(input: { ids: $ids }) { changed } }`, { ids }, token);
-      expect(answer[operation].changed).toBe(1);
+      const { changed } =
+        n % 2 === 0 ? (await server.data(MARK_READ, { input }, token)).markRead : (await server.data(MARK_UNREAD, { input }, token)).markUnread;
+      expect(changed).toBe(1);
     });
     rounds.push(round);
   }

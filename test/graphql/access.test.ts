@@ -1,13 +1,36 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { globalId } from '../../src/lib/global-id.ts';
 import { uuidv7 } from '../../src/lib/id.ts';
+import type { CreateSubscriptionInput } from '../generated/operations.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
-import { ACTORS, type Actor, addToken, openScenario, type Scenario } from '../support/scenario.ts';
+import { gql, type Operation, type VariablesOf } from '../support/gql.ts';
+import type { GraphqlAnswer } from '../support/graphql-client.ts';
+import {
+  CREATE_CHANNEL,
+  CREATE_DEFAULT_SUBSCRIPTION,
+  CREATE_PROJECT,
+  CREATE_SUBSCRIPTION,
+  CREATE_TOKEN,
+  CREATE_USER,
+  MARK_READ,
+  PUBLISH_EVENTS,
+  REMOVE_MEMBER,
+  REVOKE_TOKEN,
+  SET_MEMBER,
+  UPDATE_CHANNEL,
+  UPDATE_SUBSCRIPTION,
+  VIEWER,
+} from '../support/operations.ts';
+import { ACTORS, type Actor, addToken, openScenario, type Scenario, setMember } from '../support/scenario.ts';
 
 let app: TestApp;
 let scene: Scenario;
-/** Objects of `demo` and of its people, by name. */
-let ids: Record<string, string>;
+/** Objects of `demo` and of its people. */
+let ids: Ids;
+
+type Ids = Record<(typeof OBJECTS)[number], string>;
+
+const OBJECTS = ['project', 'projectChannel', 'memberChannel', 'teamSubscription', 'memberSubscription', 'defaultSubscription', 'member', 'outsider'] as const;
 
 beforeAll(async () => {
   app = await openTestApp();
@@ -19,54 +42,47 @@ afterAll(async () => {
   await app.close();
 });
 
-async function makeObjects(): Promise<Record<string, string>> {
+async function makeObjects(): Promise<Ids> {
   const { projectId, people } = scene;
-  const create = async (mutation: string, input: object, path: string, token: string): Promise<string> => {
-    const data = await app.data(
-      `mutation($i: ${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input!) { ${mutation}(input: $i) { ${path} { id } } }`,
-      { i: input },
-      token,
-    );
-    return data[mutation][path].id as string;
-  };
-  const webhook = { webhook: { url: 'http://127.0.0.1:48999/hook', hmacSecret: 'canary-4711' } };
-  const projectChannel = await create('createChannel', { projectId, name: 'ours', config: webhook }, 'channel', people.admin.token);
-  const memberChannel = await create('createChannel', { name: 'mine', config: webhook }, 'channel', people.member.token);
+  const [admin, member] = [people.admin.token, people.member.token];
+  const config = { webhook: { url: 'http://127.0.0.1:48999/hook', hmacSecret: 'canary-4711' } };
+  const subscribe = async (input: CreateSubscriptionInput, token: string): Promise<string> =>
+    (await app.data(CREATE_SUBSCRIPTION, { input }, token)).createSubscription.subscription.id;
+  const projectChannel = (await app.data(CREATE_CHANNEL, { input: { projectId, name: 'ours', config } }, admin)).createChannel.channel.id;
+  const memberChannel = (await app.data(CREATE_CHANNEL, { input: { name: 'mine', config } }, member)).createChannel.channel.id;
+  const { createDefaultSubscription } = await app.data(CREATE_DEFAULT_SUBSCRIPTION, { input: { projectId, trigger: 'TASK_SLOW' } }, admin);
   return {
     project: projectId,
     projectChannel,
     memberChannel,
-    teamSubscription: await create(
-      'createSubscription',
-      { projectId, team: true, trigger: 'TASK_SLOW', channelIds: [projectChannel] },
-      'subscription',
-      people.admin.token,
-    ),
-    memberSubscription: await create(
-      'createSubscription',
-      { projectId, trigger: 'TASK_SLOW', channelIds: [memberChannel] },
-      'subscription',
-      people.member.token,
-    ),
-    defaultSubscription: await create('createDefaultSubscription', { projectId, trigger: 'TASK_SLOW' }, 'defaultSubscription', people.admin.token),
+    teamSubscription: await subscribe({ projectId, team: true, trigger: 'TASK_SLOW', channelIds: [projectChannel] }, admin),
+    memberSubscription: await subscribe({ projectId, trigger: 'TASK_SLOW', channelIds: [memberChannel] }, member),
+    defaultSubscription: createDefaultSubscription.defaultSubscription.id,
     member: people.member.id,
     outsider: people.outsider.id,
   };
 }
 
 /** What each actor may do: codes by actor, in the order of ACTORS; `-` stands for success. */
-type Row = [what: string, operation: string, input: (() => Record<string, unknown>) | null, codes: string];
+type Row = [what: string, call: (token: string | null) => Promise<GraphqlAnswer>, codes: string];
 
 const U = 'UNAUTHENTICATED';
 const F = 'FORBIDDEN';
 const N = 'NOT_FOUND';
 
-async function codesOf(operation: string, input: Record<string, unknown> | null): Promise<string[]> {
+/** A call that anybody may try, with what is known only when the objects are there. */
+function call<Variables>(operation: Operation<unknown, Variables>, variables: () => Variables): Row[1] {
+  return (token) => app.graphql(operation, variables(), token);
+}
+
+/** The same, of an operation with one input. */
+function change<Input>(operation: Operation<unknown, { input: Input }>, input: () => Input): Row[1] {
+  return call(operation, () => ({ input: input() }));
+}
+
+async function codesOf(run: Row[1]): Promise<string[]> {
   const codes: string[] = [];
-  for (const actor of ACTORS) {
-    const { errors } = await app.graphql(operation, input === null ? {} : { i: input, ...input }, scene.tokens[actor]);
-    codes.push(errors[0]?.extensions.code ?? '-');
-  }
+  for (const actor of ACTORS) codes.push((await run(scene.tokens[actor])).errors[0]?.extensions.code ?? '-');
   return codes;
 }
 
@@ -74,145 +90,79 @@ const unknownId = (type: Parameters<typeof globalId>[0]): string => globalId(typ
 
 describe('reading', () => {
   test.each<Row>([
-    ['the viewer', '{ viewer { user { id } } }', null, `${U} ${F} - - - - -`],
-    ['all users', '{ users { edges { node { id } } } }', null, `${U} ${F} ${F} ${F} ${F} ${F} -`],
-    ['all projects', '{ projects { edges { node { id } } } }', null, `${U} ${F} ${F} ${F} ${F} ${F} -`],
+    ['the viewer', call(VIEWER, () => ({})), `${U} ${F} - - - - -`],
+    ['all users', call(gql(`{ users { edges { node { id } } } }`), () => ({})), `${U} ${F} ${F} ${F} ${F} ${F} -`],
+    ['all projects', call(gql(`{ projects { edges { node { id } } } }`), () => ({})), `${U} ${F} ${F} ${F} ${F} ${F} -`],
     [
       'a preview',
-      'query($p: ID!) { previewMatch(projectId: $p, event: { id: "x", trigger: TASK_SLOW }) { reason } }',
-      () => ({ p: ids['project'] }),
+      call(gql(`query ($p: ID!) { previewMatch(projectId: $p, event: { id: "x", trigger: TASK_SLOW }) { reason } }`), () => ({ p: ids.project })),
       `${U} ${F} ${N} - - ${N} -`,
     ],
-  ])('%s', async (_what, operation, input, codes) => {
-    expect(await codesOf(operation, input?.() ?? null)).toEqual(codes.split(' '));
+  ])('%s', async (_what, run, codes) => {
+    expect(await codesOf(run)).toEqual(codes.split(' '));
   });
 });
 
 describe('changing', () => {
   const slug = (): string => `p-${uuidv7()}`;
   test.each<Row>([
-    [
-      'create a user',
-      'mutation($i: CreateUserInput!) { createUser(input: $i) { user { id } } }',
-      () => ({ email: 'not an address', name: 'x' }),
-      `${U} ${F} ${F} ${F} ${F} ${F} BAD_USER_INPUT`,
-    ],
-    [
-      'create a project',
-      'mutation($i: CreateProjectInput!) { createProject(input: $i) { project { id } } }',
-      () => ({ slug: 'NOT A SLUG', name: slug() }),
-      `${U} ${F} ${F} ${F} ${F} ${F} BAD_USER_INPUT`,
-    ],
+    ['create a user', change(CREATE_USER, () => ({ email: 'not an address', name: 'x' })), `${U} ${F} ${F} ${F} ${F} ${F} BAD_USER_INPUT`],
+    ['create a project', change(CREATE_PROJECT, () => ({ slug: 'NOT A SLUG', name: slug() })), `${U} ${F} ${F} ${F} ${F} ${F} BAD_USER_INPUT`],
     [
       'update the project',
-      'mutation($i: UpdateProjectInput!) { updateProject(input: $i) { project { id } } }',
-      () => ({ id: ids['project'], name: 'Demo' }),
+      change(gql(`mutation ($input: UpdateProjectInput!) { updateProject(input: $input) { project { id } } }`), () => ({ id: ids.project, name: 'Demo' })),
       `${U} ${F} ${N} ${F} - ${N} -`,
     ],
     [
       'delete the project, with a wrong slug',
-      'mutation($i: DeleteProjectInput!) { deleteProject(input: $i) { id } }',
-      () => ({ id: ids['project'], slug: 'x' }),
+      change(gql(`mutation ($input: DeleteProjectInput!) { deleteProject(input: $input) { id } }`), () => ({ id: ids.project, slug: 'x' })),
       `${U} ${F} ${N} ${F} ${F} ${N} BAD_USER_INPUT`,
     ],
-    [
-      'set a member',
-      'mutation($i: SetMemberInput!) { setMember(input: $i) { membership { role } } }',
-      () => ({ projectId: ids['project'], userId: ids['member'], role: 'MEMBER' }),
-      `${U} ${F} ${N} ${F} - ${N} -`,
-    ],
-    [
-      'remove somebody who is no member',
-      'mutation($i: RemoveMemberInput!) { removeMember(input: $i) { project { id } } }',
-      () => ({ projectId: ids['project'], userId: ids['outsider'] }),
-      `${U} ${F} ${N} ${F} ${N} ${N} ${N}`,
-    ],
-    [
-      'make an agent token',
-      'mutation($i: CreateTokenInput!) { createToken(input: $i) { token } }',
-      () => ({ projectId: ids['project'], name: 'x' }),
-      `${U} ${F} ${N} ${F} - ${N} -`,
-    ],
-    [
-      "make another's token",
-      'mutation($i: CreateTokenInput!) { createToken(input: $i) { token } }',
-      () => ({ userId: ids['outsider'], name: 'x' }),
-      `${U} ${F} - ${F} ${F} ${F} -`,
-    ],
-    [
-      'change a project channel',
-      'mutation($i: UpdateChannelInput!) { updateChannel(input: $i) { channel { id } } }',
-      () => ({ id: ids['projectChannel'], name: 'ours' }),
-      `${U} ${F} ${N} ${F} - ${N} -`,
-    ],
-    [
-      "change a member's channel",
-      'mutation($i: UpdateChannelInput!) { updateChannel(input: $i) { channel { id } } }',
-      () => ({ id: ids['memberChannel'], name: 'mine' }),
-      `${U} ${F} ${N} - ${N} ${N} ${N}`,
-    ],
-    [
-      'change a team subscription',
-      'mutation($i: UpdateSubscriptionInput!) { updateSubscription(input: $i) { subscription { id } } }',
-      () => ({ id: ids['teamSubscription'], isActive: true }),
-      `${U} ${F} ${N} ${F} - ${N} -`,
-    ],
-    [
-      "change a member's subscription",
-      'mutation($i: UpdateSubscriptionInput!) { updateSubscription(input: $i) { subscription { id } } }',
-      () => ({ id: ids['memberSubscription'], isActive: true }),
-      `${U} ${F} ${N} - ${N} ${N} ${N}`,
-    ],
+    ['set a member', change(SET_MEMBER, () => ({ projectId: ids.project, userId: ids.member, role: 'MEMBER' as const })), `${U} ${F} ${N} ${F} - ${N} -`],
+    ['remove somebody who is no member', change(REMOVE_MEMBER, () => ({ projectId: ids.project, userId: ids.outsider })), `${U} ${F} ${N} ${F} ${N} ${N} ${N}`],
+    ['make an agent token', change(CREATE_TOKEN, () => ({ projectId: ids.project, name: 'x' })), `${U} ${F} ${N} ${F} - ${N} -`],
+    ["make another's token", change(CREATE_TOKEN, () => ({ userId: ids.outsider, name: 'x' })), `${U} ${F} - ${F} ${F} ${F} -`],
+    ['change a project channel', change(UPDATE_CHANNEL, () => ({ id: ids.projectChannel, name: 'ours' })), `${U} ${F} ${N} ${F} - ${N} -`],
+    ["change a member's channel", change(UPDATE_CHANNEL, () => ({ id: ids.memberChannel, name: 'mine' })), `${U} ${F} ${N} - ${N} ${N} ${N}`],
+    ['change a team subscription', change(UPDATE_SUBSCRIPTION, () => ({ id: ids.teamSubscription, isActive: true })), `${U} ${F} ${N} ${F} - ${N} -`],
+    ["change a member's subscription", change(UPDATE_SUBSCRIPTION, () => ({ id: ids.memberSubscription, isActive: true })), `${U} ${F} ${N} - ${N} ${N} ${N}`],
     [
       'change a default',
-      'mutation($i: UpdateDefaultSubscriptionInput!) { updateDefaultSubscription(input: $i) { defaultSubscription { id } } }',
-      () => ({ id: ids['defaultSubscription'], inApp: true }),
+      change(gql(`mutation ($input: UpdateDefaultSubscriptionInput!) { updateDefaultSubscription(input: $input) { defaultSubscription { id } } }`), () => ({
+        id: ids.defaultSubscription,
+        inApp: true,
+      })),
       `${U} ${F} ${N} ${F} - ${N} -`,
     ],
-    [
-      'publish',
-      'mutation($i: PublishEventsInput!) { publishEvents(input: $i) { accepted } }',
-      () => ({ projectId: ids['project'], events: [] }),
-      `${U} - ${N} ${F} - ${N} -`,
-    ],
-    [
-      "publish into another's project",
-      'mutation($i: PublishEventsInput!) { publishEvents(input: $i) { accepted } }',
-      () => ({ projectId: scene.otherProjectId, events: [] }),
-      `${U} ${N} ${N} ${N} ${N} - -`,
-    ],
+    ['publish', change(PUBLISH_EVENTS, () => ({ projectId: ids.project, events: [] })), `${U} - ${N} ${F} - ${N} -`],
+    ["publish into another's project", change(PUBLISH_EVENTS, () => ({ projectId: scene.otherProjectId, events: [] })), `${U} ${N} ${N} ${N} ${N} - -`],
     [
       'redeliver',
-      'mutation($i: RedeliverInput!) { redeliver(input: $i) { changed } }',
-      () => ({ projectId: ids['project'], filter: {} }),
+      change(gql(`mutation ($input: RedeliverInput!) { redeliver(input: $input) { changed } }`), () => ({ projectId: ids.project, filter: {} })),
       `${U} ${F} ${N} ${F} - ${N} -`,
     ],
     [
       'cancel deliveries',
-      'mutation($i: RedeliverInput!) { cancelDeliveries(input: $i) { changed } }',
-      () => ({ projectId: ids['project'], filter: {} }),
+      change(gql(`mutation ($input: RedeliverInput!) { cancelDeliveries(input: $input) { changed } }`), () => ({ projectId: ids.project, filter: {} })),
       `${U} ${F} ${N} ${F} - ${N} -`,
     ],
     [
       'clear deliveries',
-      'mutation($i: ClearDeliveriesInput!) { clearDeliveries(input: $i) { deleted } }',
-      () => ({ projectId: ids['project'], before: '2020-01-01T00:00:00Z' }),
+      change(gql(`mutation ($input: ClearDeliveriesInput!) { clearDeliveries(input: $input) { deleted } }`), () => ({
+        projectId: ids.project,
+        before: '2020-01-01T00:00:00Z',
+      })),
       `${U} ${F} ${N} ${F} - ${N} -`,
     ],
-    ['mark read', 'mutation($i: InboxSelectionInput!) { markRead(input: $i) { changed } }', () => ({ all: true }), `${U} ${F} - - - - -`],
-    [
-      'revoke a token that there is not',
-      'mutation($i: RevokeTokenInput!) { revokeToken(input: $i) { id } }',
-      () => ({ id: unknownId('ApiToken') }),
-      `${U} ${F} ${N} ${N} ${N} ${N} ${N}`,
-    ],
-  ])('%s', async (_what, operation, input, codes) => {
-    expect(await codesOf(operation, input?.() ?? null)).toEqual(codes.split(' '));
+    ['mark read', change(MARK_READ, () => ({ all: true })), `${U} ${F} - - - - -`],
+    ['revoke a token that there is not', change(REVOKE_TOKEN, () => ({ id: unknownId('ApiToken') })), `${U} ${F} ${N} ${N} ${N} ${N} ${N}`],
+  ])('%s', async (_what, run, codes) => {
+    expect(await codesOf(run)).toEqual(codes.split(' '));
   });
 });
 
 describe('node and nodes', () => {
-  const SEEN_BY: Record<string, Actor[]> = {
+  const SEEN_BY: Record<keyof Ids, Actor[]> = {
     project: ['member', 'admin', 'instanceAdmin'],
     projectChannel: ['member', 'admin', 'instanceAdmin'],
     memberChannel: ['member'],
@@ -223,19 +173,16 @@ describe('node and nodes', () => {
     outsider: ['outsider', 'instanceAdmin'],
   };
 
-  test.each(Object.entries(SEEN_BY))('%s is null for whoever may not know of it', async (name, seenBy) => {
+  test.each(OBJECTS)('%s is null for whoever may not know of it', async (name) => {
     const seen: Actor[] = [];
     for (const actor of ACTORS) {
       if (actor === 'stranger' || actor === 'agent') continue;
-      const { node, nodes } = await app.data(
-        'query($id: ID!) { node(id: $id) { id __typename } nodes(ids: [$id]) { id } }',
-        { id: ids[name] },
-        scene.tokens[actor],
-      );
+      const both = gql(`query ($id: ID!) { node(id: $id) { id __typename } nodes(ids: [$id]) { id } }`);
+      const { node, nodes } = await app.data(both, { id: ids[name] }, scene.tokens[actor]);
       expect(nodes).toEqual([node === null ? null : { id: ids[name] }]);
       if (node !== null) seen.push(actor);
     }
-    expect(seen).toEqual(seenBy);
+    expect(seen).toEqual(SEEN_BY[name]);
   });
 
   test.each([
@@ -245,15 +192,13 @@ describe('node and nodes', () => {
     ['an item of another', globalId('InboxItem', `${uuidv7()}:1`)],
     ['a type that there is not', Buffer.from(`Agent:${uuidv7()}`).toString('base64url')],
   ])('%s is null', async (_what, id) => {
-    expect(await app.data('query($id: ID!) { node(id: $id) { id } }', { id })).toEqual({ node: null });
+    expect(await app.data(gql(`query ($id: ID!) { node(id: $id) { id } }`), { id })).toEqual({ node: null });
   });
 
   test('types come with their own fields', async () => {
     const { nodes } = await app.data(
-      'query($ids: [ID!]!) { nodes(ids: $ids) { __typename ... on Project { slug } ... on Channel { name project { slug } } } }',
-      {
-        ids: [ids['project'], ids['projectChannel']],
-      },
+      gql(`query ($ids: [ID!]!) { nodes(ids: $ids) { __typename ... on Project { slug } ... on Channel { name project { slug } } } }`),
+      { ids: [ids.project, ids.projectChannel] },
     );
     expect(nodes).toEqual([
       { __typename: 'Project', slug: 'demo' },
@@ -262,22 +207,22 @@ describe('node and nodes', () => {
   });
 
   test('more than 100 ids are refused', async () => {
-    const { errors } = await app.graphql('query($ids: [ID!]!) { nodes(ids: $ids) { id } }', { ids: Array.from({ length: 101 }, () => 'x') });
+    const { errors } = await app.graphql(gql(`query ($ids: [ID!]!) { nodes(ids: $ids) { id } }`), { ids: Array.from({ length: 101 }, () => 'x') });
     expect(errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', issues: [{ path: 'ids' }] });
   });
 });
 
 describe('fields of a project', () => {
-  const QUERY = `query($slug: String!) { project(slug: $slug) {
+  const QUERY = gql(`query ($slug: String!) { project(slug: $slug) {
     slug viewerRole members { edges { node { user { name } } } } channels { edges { node { name config { __typename } lastError } } } subscriptions { edges { node { id } } }
     defaultSubscriptions { id } tokens { edges { node { name } } } deliveries { edges { node { id } } } deliveryStats(since: "2026-01-01T00:00:00Z", bucketSeconds: 86400) { count }
-  } }`;
+  } }`);
 
   test('a member reads all but what is for admins, which is null with FORBIDDEN at its path', async () => {
     const { data, errors } = await app.graphql(QUERY, { slug: 'demo' }, scene.tokens.member);
-    expect(data.project).toMatchObject({ slug: 'demo', viewerRole: 'MEMBER', tokens: null, deliveries: null, deliveryStats: null });
-    expect(data.project.channels.edges).toEqual([{ node: { name: 'ours', config: null, lastError: null } }]);
-    expect(data.project.subscriptions.edges).toEqual([{ node: { id: ids['teamSubscription'] } }]);
+    expect(data?.project).toMatchObject({ slug: 'demo', viewerRole: 'MEMBER', tokens: null, deliveries: null, deliveryStats: null });
+    expect(data?.project?.channels.edges).toEqual([{ node: { name: 'ours', config: null, lastError: null } }]);
+    expect(data?.project?.subscriptions.edges).toEqual([{ node: { id: ids.teamSubscription } }]);
     expect(errors.map(({ path, extensions }) => [path?.join('.'), extensions.code])).toEqual([
       ['project.tokens', F],
       ['project.deliveries', F],
@@ -289,8 +234,8 @@ describe('fields of a project', () => {
     for (const [actor, role] of [['admin', 'ADMIN'] as const, ['instanceAdmin', null] as const]) {
       const { data, errors } = await app.graphql(QUERY, { slug: 'demo' }, scene.tokens[actor]);
       expect(errors).toEqual([]);
-      expect(data.project.viewerRole).toBe(role);
-      expect(data.project.channels.edges).toEqual([{ node: { name: 'ours', config: { __typename: 'WebhookConfig' }, lastError: null } }]);
+      expect(data?.project?.viewerRole).toBe(role);
+      expect(data?.project?.channels.edges).toEqual([{ node: { name: 'ours', config: { __typename: 'WebhookConfig' }, lastError: null } }]);
     }
   });
 
@@ -302,8 +247,8 @@ describe('fields of a project', () => {
 
 test('users are found by part of a name or address, in any case, and by nothing else', async () => {
   const find = async (query: string): Promise<string[]> => {
-    const { users } = await app.data('query($q: String) { users(query: $q) { edges { node { name } } } }', { q: query });
-    return users.edges.map((edge: { node: { name: string } }) => edge.node.name) as string[];
+    const { users } = await app.data(gql(`query ($query: String) { users(query: $query) { edges { node { name } } } }`), { query });
+    return users.edges.map(({ node }) => node.name);
   };
   expect((await find('OUTSID')).sort()).toEqual(['outsider']);
   expect((await find('otheradmin@')).sort()).toEqual(['otherAdmin']);
@@ -312,17 +257,17 @@ test('users are found by part of a name or address, in any case, and by nothing 
 });
 
 describe('muting', () => {
-  const mute = async (input: object) =>
-    await app.graphql('mutation($i: MuteSubscriptionsInput!) { muteSubscriptions(input: $i) { changed } }', { i: input }, scene.tokens.member);
+  const MUTE = gql(`mutation ($input: MuteSubscriptionsInput!) { muteSubscriptions(input: $input) { changed } }`);
+  const mute = async (input: VariablesOf<typeof MUTE>['input']) => await app.graphql(MUTE, { input }, scene.tokens.member);
 
   test('mutes all that are the viewer’s own, and null unmutes them', async () => {
     const until = new Date(Date.now() + 3_600_000).toISOString();
-    const { viewer } = await app.data('{ viewer { subscriptions { edges { node { id } } } } }', {}, scene.tokens.member);
-    const count = viewer.subscriptions.edges.length as number;
+    const { viewer } = await app.data(gql(`{ viewer { subscriptions { edges { node { id } } } } }`), {}, scene.tokens.member);
+    const count = viewer.subscriptions.edges.length;
     expect(count).toBeGreaterThan(1);
-    expect((await mute({ until })).data.muteSubscriptions.changed).toBe(count);
-    expect((await mute({ until, projectId: scene.projectId })).data.muteSubscriptions.changed).toBe(0);
-    expect((await mute({ until: null })).data.muteSubscriptions.changed).toBe(count);
+    expect((await mute({ until })).data?.muteSubscriptions.changed).toBe(count);
+    expect((await mute({ until, projectId: scene.projectId })).data?.muteSubscriptions.changed).toBe(0);
+    expect((await mute({ until: null })).data?.muteSubscriptions.changed).toBe(count);
   });
 
   test('until must be said: what is left out by mistake must not unmute', async () => {
@@ -333,8 +278,8 @@ describe('muting', () => {
 describe('secrets', () => {
   test.each(ACTORS)('no answer to %s holds one', async (actor) => {
     const all = await app.graphql(
-      'query($ids: [ID!]!) { nodes(ids: $ids) { ... on Channel { config { ... on WebhookConfig { url hmacSecret headers { name value } } } } } }',
-      { ids: [ids['projectChannel'], ids['memberChannel']] },
+      gql(`query ($ids: [ID!]!) { nodes(ids: $ids) { ... on Channel { config { ... on WebhookConfig { url hmacSecret headers { name value } } } } } }`),
+      { ids: [ids.projectChannel, ids.memberChannel] },
       scene.tokens[actor],
     );
     expect(JSON.stringify(all)).not.toContain('canary-4711');
@@ -342,46 +287,41 @@ describe('secrets', () => {
 });
 
 describe('ids of another tenant or type', () => {
-  test.each<[string, string, () => Record<string, unknown>, string]>([
+  test.each<[what: string, call: Row[1], path: string]>([
     [
       "another user's channel",
-      'createSubscription',
-      () => ({ projectId: ids['project'], trigger: 'TASK_FAILED', channelIds: [ids['projectChannel'], ids['memberChannel']] }),
+      change(CREATE_SUBSCRIPTION, () => ({ projectId: ids.project, trigger: 'TASK_FAILED' as const, channelIds: [ids.projectChannel, ids.memberChannel] })),
       'channelIds.1',
     ],
     [
       'an id of another type',
-      'createSubscription',
-      () => ({ projectId: ids['project'], trigger: 'TASK_FAILED', channelIds: [ids['projectChannel'], ids['project']] }),
+      change(CREATE_SUBSCRIPTION, () => ({ projectId: ids.project, trigger: 'TASK_FAILED' as const, channelIds: [ids.projectChannel, ids.project] })),
       'channelIds.1',
     ],
-    ['garbage', 'createSubscription', () => ({ projectId: 'garbage', trigger: 'TASK_FAILED' }), 'projectId'],
-    ["another's item", 'markRead', () => ({ ids: [globalId('InboxItem', `${uuidv7()}:1`)] }), 'ids.0'],
-  ])('%s is NOT_FOUND at its path', async (_what, mutation, input, path) => {
-    const type = mutation === 'markRead' ? 'InboxSelectionInput' : 'CreateSubscriptionInput';
-    const { errors } = await app.graphql(`mutation($i: ${type}!) { ${mutation}(input: $i) { __typename } }`, { i: input() }, scene.tokens.admin);
+    ['garbage', change(CREATE_SUBSCRIPTION, () => ({ projectId: 'garbage', trigger: 'TASK_FAILED' as const })), 'projectId'],
+    ["another's item", change(MARK_READ, () => ({ ids: [globalId('InboxItem', `${uuidv7()}:1`)] })), 'ids.0'],
+  ])('%s is NOT_FOUND at its path', async (_what, run, path) => {
+    const { errors } = await run(scene.tokens.admin);
     expect(errors[0]?.extensions).toMatchObject({ code: 'NOT_FOUND', issues: [{ path }] });
   });
 });
 
 test('a token is shown once, and works at once; revoked, it does not', async () => {
   const token = await addToken(app, { name: 'short', userId: scene.people.member.id });
-  expect((await app.graphql('{ viewer { user { id } } }', {}, token)).status).toBe(200);
-  const { viewer } = await app.data('{ viewer { tokens(first: 1) { edges { node { id name lastUsedAt } } } } }', {}, token);
-  const [{ node }] = viewer.tokens.edges as [{ node: { id: string } }];
-  await app.data('mutation($i: RevokeTokenInput!) { revokeToken(input: $i) { id } }', { i: { id: node.id } }, scene.tokens.member);
-  const answer = await app.graphql('{ viewer { user { id } } }', {}, token);
+  expect((await app.graphql(VIEWER, {}, token)).status).toBe(200);
+  const { viewer } = await app.data(gql(`{ viewer { tokens(first: 1) { edges { node { id name lastUsedAt } } } } }`), {}, token);
+  const id = viewer.tokens.edges[0]?.node.id ?? '';
+  await app.data(REVOKE_TOKEN, { input: { id } }, scene.tokens.member);
+  const answer = await app.graphql(VIEWER, {}, token);
   expect([answer.status, answer.errors[0]?.extensions.code]).toEqual([401, 'UNAUTHENTICATED']);
 });
 
 test('whoever removes itself does not read the project by the answer', async () => {
   const { projectId, people } = scene;
-  await app.data('mutation($i: SetMemberInput!) { setMember(input: $i) { project { id } } }', {
-    i: { projectId, userId: people.otherAdmin.id, role: 'ADMIN' },
-  });
-  const removal = 'mutation($i: RemoveMemberInput!) { removeMember(input: $i) { project { slug members { edges { node { role } } } } } }';
-  const { data, errors } = await app.graphql(removal, { i: { projectId, userId: people.otherAdmin.id } }, people.otherAdmin.token);
+  await setMember(app, projectId, people.otherAdmin, 'ADMIN');
+  const removal = gql(`mutation ($input: RemoveMemberInput!) { removeMember(input: $input) { project { slug members { edges { node { role } } } } } }`);
+  const { data, errors } = await app.graphql(removal, { input: { projectId, userId: people.otherAdmin.id } }, people.otherAdmin.token);
   expect(data).toBeNull();
   expect(errors[0]?.extensions.code).toBe('NOT_FOUND');
-  expect(await app.data('{ project(slug: "demo") { slug } }', {}, people.otherAdmin.token)).toEqual({ project: null });
+  expect(await app.data(gql(`{ project(slug: "demo") { slug } }`), {}, people.otherAdmin.token)).toEqual({ project: null });
 });

@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { globalId } from '../../src/lib/global-id.ts';
+import type { DeliveryFilter, RedeliverInput } from '../generated/operations.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
+import { gql, type Operation } from '../support/gql.ts';
+import { CREATE_CHANNEL, CREATE_SUBSCRIPTION, REMOVE_MEMBER, VIEWER } from '../support/operations.ts';
 import { until } from '../support/pipeline.ts';
 import { openReceiver, type Received, type Receiver } from '../support/receiver.ts';
 import { addPerson, openScenario, type Person, type Scenario, setMember } from '../support/scenario.ts';
@@ -35,8 +38,13 @@ function answerByPath(res: ServerResponse, { path }: Received): void {
   res.writeHead(status, { 'content-type': 'text/plain' }).end(`answer ${String(status)}`);
 }
 
-const FIELDS = `id status statusCode reason error responseBody channelName channelType eventId trigger taskId taskName agent attemptCount
-  channel { name } user { id } project { slug } subscriptions { id } attempts { number outcome statusCode reason error responseBody startedAt durationMs }`;
+const LIST = gql(`query ($filter: DeliveryFilter) { project(slug: "demo") { deliveries(filter: $filter, first: 100) { edges { node {
+  id status statusCode reason error responseBody channelName channelType eventId trigger taskId taskName agent attemptCount
+  channel { name } user { id } project { slug } subscriptions { id } attempts { number outcome statusCode reason error responseBody startedAt durationMs }
+} } } } }`);
+const OWN = gql(`{ viewer { deliveries { edges { node { id taskName channelName responseBody subscriptions { id } } } } } }`);
+const REDELIVER = gql(`mutation ($input: RedeliverInput!) { redeliver(input: $input) { changed deliveries { id status } } }`);
+const CANCEL = gql(`mutation ($input: RedeliverInput!) { cancelDeliveries(input: $input) { changed deliveries { id status } } }`);
 
 /** A channel that answers with `status`, subscribed to task.failed of task names like `pattern`; personal with `owner`, else the project's. */
 async function addRoute(status: number, pattern: string, owner: Person | null = null): Promise<{ channelId: string; subscriptionId: string }> {
@@ -44,22 +52,15 @@ async function addRoute(status: number, pattern: string, owner: Person | null = 
   const token = (owner ?? people.admin).token;
   const config = { webhook: { url: `${receiver.url}/${String(status)}/${randomUUID()}` } };
   const channel = { ...(owner === null ? { projectId } : {}), name: `c-${randomUUID()}`, config };
-  const { createChannel } = await app.data('mutation($i: CreateChannelInput!) { createChannel(input: $i) { channel { id } } }', { i: channel }, token);
-  const channelId = createChannel.channel.id as string;
-  const subscription = {
-    projectId,
-    team: owner === null,
-    trigger: 'TASK_FAILED',
-    channelIds: [channelId],
-    inApp: false,
-    filters: { taskNamePattern: pattern },
-  };
-  const created = await app.data(
-    'mutation($i: CreateSubscriptionInput!) { createSubscription(input: $i) { subscription { id } } }',
-    { i: subscription },
+  const { createChannel } = await app.data(CREATE_CHANNEL, { input: channel }, token);
+  const channelId = createChannel.channel.id;
+  const filters = { taskNamePattern: pattern };
+  const { createSubscription } = await app.data(
+    CREATE_SUBSCRIPTION,
+    { input: { projectId, team: owner === null, trigger: 'TASK_FAILED', channelIds: [channelId], inApp: false, filters } },
     token,
   );
-  return { channelId, subscriptionId: created.createSubscription.subscription.id as string };
+  return { channelId, subscriptionId: createSubscription.subscription.id };
 }
 
 async function publish(taskName: string, count = 1): Promise<void> {
@@ -67,11 +68,10 @@ async function publish(taskName: string, count = 1): Promise<void> {
   expect((await app.events(events, { token: scene.tokens.agent })).status).toBe(200);
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: tests say what they expect of it.
-async function list(filter: object, token = scene.people.admin.token): Promise<any[]> {
-  const query = `query($f: DeliveryFilter) { project(slug: "demo") { deliveries(filter: $f, first: 100) { edges { node { ${FIELDS} } } } } }`;
-  const data = await app.data(query, { f: filter }, token);
-  return data.project.deliveries.edges.map((edge: { node: object }) => edge.node) as object[];
+async function list(filter: DeliveryFilter) {
+  const { project } = await app.data(LIST, { filter }, scene.people.admin.token);
+  if (project?.deliveries == null) throw new Error('no list');
+  return project.deliveries.edges.map(({ node }) => node);
 }
 
 async function settled(taskName: string, status: string): Promise<void> {
@@ -107,11 +107,11 @@ test("sends to a personal channel are their owner's: the project's log shows typ
   const { member } = scene.people;
   const { subscriptionId } = await addRoute(400, 'private', member);
   await publish('private');
-  // biome-ignore lint/suspicious/noExplicitAny: as list() gives it.
-  const personal = async (): Promise<any> => (await list({})).find(({ channelName }) => channelName === 'personal') as unknown;
+  const personal = async () => (await list({})).find(({ channelName }) => channelName === 'personal');
   await until(async () => (await personal())?.status === 'FAILED', 'the personal one failed');
   expect(await list({ taskName: 'private' }), 'asking for what is hidden does not tell it either').toEqual([]);
   const seenByAdmin = await personal();
+  if (seenByAdmin === undefined) throw new Error('it is gone');
   expect(seenByAdmin).toMatchObject({
     status: 'FAILED',
     statusCode: 400,
@@ -132,23 +132,19 @@ test("sends to a personal channel are their owner's: the project's log shows typ
   });
   expect(seenByAdmin.attempts).toMatchObject([{ number: 1, outcome: 'FAILED', error: null, responseBody: null }]);
 
-  const { viewer } = await app.data(`{ viewer { deliveries { edges { node { ${FIELDS} } } } } }`, {}, member.token);
-  const own = viewer.deliveries.edges.map((edge: { node: object }) => edge.node) as object[];
+  const { viewer } = await app.data(OWN, {}, member.token);
+  const own = viewer.deliveries.edges.map(({ node }) => node);
   expect(own).toEqual([
     expect.objectContaining({ id: seenByAdmin.id, taskName: 'private', responseBody: 'answer 400', subscriptions: [{ id: subscriptionId }] }),
   ]);
   expect(own[0]).not.toMatchObject({ channelName: 'personal' });
 
-  const change = (mutation: string, token: string) =>
-    app.graphql(`mutation($i: RedeliverInput!) { ${mutation}(input: $i) { changed } }`, { i: { ids: [seenByAdmin.id] } }, token);
-  expect((await change('redeliver', scene.people.admin.token)).errors[0]?.extensions.code).toBe('FORBIDDEN');
-  const all = await app.data(
-    'mutation($i: RedeliverInput!) { redeliver(input: $i) { changed } }',
-    { i: { projectId: scene.projectId, filter: { taskName: 'private' } } },
-    scene.people.admin.token,
-  );
-  expect(all.redeliver.changed).toBe(0);
-  expect((await change('redeliver', member.token)).data.redeliver.changed).toBe(1);
+  const redeliver = (input: RedeliverInput, token: string) => app.graphql(REDELIVER, { input }, token);
+  const input = { ids: [seenByAdmin.id] };
+  expect((await redeliver(input, scene.people.admin.token)).errors[0]?.extensions.code).toBe('FORBIDDEN');
+  const all = await redeliver({ projectId: scene.projectId, filter: { taskName: 'private' } }, scene.people.admin.token);
+  expect(all.data?.redeliver.changed).toBe(0);
+  expect((await redeliver(input, member.token)).data?.redeliver.changed).toBe(1);
 });
 
 test('node shows a delivery to the admins, and to whoever it was for', async () => {
@@ -157,7 +153,7 @@ test('node shows a delivery to the admins, and to whoever it was for', async () 
   await publish('node-test');
   await settled('node-test', 'SENT');
   for (const { id, channelName } of await list({ taskName: 'node-test' })) {
-    const seen = async (token: string | null) => (await app.data('query($id: ID!) { node(id: $id) { id } }', { id }, token)).node !== null;
+    const seen = async (token: string | null) => (await app.data(gql(`query ($id: ID!) { node(id: $id) { id } }`), { id }, token)).node !== null;
     expect([await seen(scene.tokens.admin), await seen(scene.tokens.member), await seen(scene.tokens.outsider), await seen(scene.tokens.otherAdmin)]).toEqual([
       true,
       channelName === 'personal',
@@ -173,14 +169,14 @@ describe('filters', () => {
     await publish('filtered', 2);
     await settled('filtered', 'SENT');
     const [newest, oldest] = await list({ taskName: 'filtered' });
-    const count = async (filter: object): Promise<number> => (await list({ taskName: 'filtered', ...filter })).length;
+    const count = async (filter: DeliveryFilter): Promise<number> => (await list({ taskName: 'filtered', ...filter })).length;
     expect(await count({ status: ['SENT'] })).toBe(2);
     expect(await count({ status: ['QUEUED', 'FAILED'] })).toBe(0);
     expect(await count({ channelId })).toBe(2);
     expect(await count({ channelId: globalId('Channel', randomUUID()) })).toBe(0);
     expect(await count({ channelType: ['WEBHOOK'] })).toBe(2);
     expect(await count({ subscriptionId })).toBe(2);
-    expect(await count({ eventId: oldest.eventId })).toBe(1);
+    expect(await count({ eventId: oldest?.eventId })).toBe(1);
     expect(await count({ trigger: ['TASK_FAILED'] })).toBe(2);
     expect(await count({ trigger: ['TASK_SLOW'] })).toBe(0);
     expect(await count({ taskId: 't1' })).toBe(2);
@@ -188,25 +184,25 @@ describe('filters', () => {
     expect(await count({ since: '2026-01-01T00:00:00Z' })).toBe(2);
     expect(await count({ until: '2026-01-01T00:00:00Z' })).toBe(0);
     expect(await count({ projectId: scene.otherProjectId })).toBe(0);
-    expect(newest.id).not.toBe(oldest.id);
+    expect(newest?.id).not.toBe(oldest?.id);
   });
 });
 
 describe('queueing again, cancelling, clearing', () => {
-  const change = (mutation: string, input: object) =>
-    app.graphql(`mutation($i: RedeliverInput!) { ${mutation}(input: $i) { changed deliveries { id status } } }`, { i: input }, scene.people.admin.token);
+  const change = <Data>(operation: Operation<Data, { input: RedeliverInput }>, input: RedeliverInput) =>
+    app.graphql(operation, { input }, scene.people.admin.token);
 
   test('failed ones are sent anew, numbering goes on; sent ones are left alone', async () => {
     await addRoute(400, 'again');
     await publish('again');
     await settled('again', 'FAILED');
-    const [{ id }] = await list({ taskName: 'again' });
-    expect((await change('redeliver', { ids: [id] })).data.redeliver).toEqual({ changed: 1, deliveries: [{ id, status: expect.any(String) }] });
-    await until(async () => Number((await list({ taskName: 'again' }))[0].attempts.length) === 2, 'a second attempt');
+    const [{ id } = { id: '' }] = await list({ taskName: 'again' });
+    expect((await change(REDELIVER, { ids: [id] })).data?.redeliver).toEqual({ changed: 1, deliveries: [{ id, status: expect.any(String) }] });
+    await until(async () => (await list({ taskName: 'again' }))[0]?.attempts.length === 2, 'a second attempt');
     await addRoute(200, 'once');
     await publish('once');
     await settled('once', 'SENT');
-    expect((await change('redeliver', { projectId: scene.projectId, filter: { taskName: 'once' } })).data.redeliver.changed).toBe(0);
+    expect((await change(REDELIVER, { projectId: scene.projectId, filter: { taskName: 'once' } })).data?.redeliver.changed).toBe(0);
   });
 
   test('queued ones are cancelled, by filter; then they can be queued again', async () => {
@@ -214,12 +210,12 @@ describe('queueing again, cancelling, clearing', () => {
     await publish('waiting', 3);
     await until(async () => (await list({ taskName: 'waiting' })).every((delivery) => delivery.attempts.length === 1), 'first attempts');
     const selection = { projectId: scene.projectId, filter: { taskName: 'waiting' } };
-    expect((await change('cancelDeliveries', selection)).data.cancelDeliveries).toMatchObject({
+    expect((await change(CANCEL, selection)).data?.cancelDeliveries).toMatchObject({
       changed: 3,
       deliveries: [{ status: 'CANCELLED' }, { status: 'CANCELLED' }, { status: 'CANCELLED' }],
     });
-    expect((await list({ taskName: 'waiting' })).map((delivery) => String(delivery.reason))).toEqual(['REQUESTED', 'REQUESTED', 'REQUESTED']);
-    expect((await change('cancelDeliveries', selection)).data.cancelDeliveries.changed).toBe(0);
+    expect((await list({ taskName: 'waiting' })).map(({ reason }) => reason)).toEqual(['REQUESTED', 'REQUESTED', 'REQUESTED']);
+    expect((await change(CANCEL, selection)).data?.cancelDeliveries.changed).toBe(0);
   });
 
   test('finished ones are cleared, and the others stay', async () => {
@@ -228,15 +224,15 @@ describe('queueing again, cancelling, clearing', () => {
     await settled('done', 'SENT');
     const before = new Date(Date.now() + 1_000).toISOString();
     const { clearDeliveries } = await app.data(
-      'mutation($i: ClearDeliveriesInput!) { clearDeliveries(input: $i) { deleted } }',
-      { i: { projectId: scene.projectId, before } },
+      gql(`mutation ($input: ClearDeliveriesInput!) { clearDeliveries(input: $input) { deleted } }`),
+      { input: { projectId: scene.projectId, before } },
       scene.people.admin.token,
     );
     expect(clearDeliveries.deleted).toBeGreaterThan(0);
     expect(await list({ taskName: 'done' })).toEqual([]);
   });
 
-  test.each<[string, () => object, string, string]>([
+  test.each<[string, () => RedeliverInput, string, string]>([
     ['neither ids nor filter', () => ({}), 'BAD_USER_INPUT', 'ids'],
     ['both', () => ({ ids: [], filter: {} }), 'BAD_USER_INPUT', 'ids'],
     ['a filter without project', () => ({ filter: {} }), 'BAD_USER_INPUT', 'projectId'],
@@ -244,7 +240,7 @@ describe('queueing again, cancelling, clearing', () => {
     ['an id of nothing', () => ({ ids: [globalId('Delivery', randomUUID())] }), 'NOT_FOUND', 'ids.0'],
     ['an id of another type', () => ({ ids: [scene.projectId] }), 'NOT_FOUND', 'ids.0'],
   ])('%s is refused', async (_why, input, code, path) => {
-    const { errors } = await change('redeliver', input());
+    const { errors } = await change(REDELIVER, input());
     expect(errors[0]?.extensions).toMatchObject({ code, issues: [{ path }] });
   });
 });
@@ -254,27 +250,29 @@ describe('statistics', () => {
     await addRoute(200, 'stats');
     await publish('stats', 2);
     await settled('stats', 'SENT');
-    const query = `query($s: DateTime!, $b: Int!) { project(slug: "demo") { deliveryStats(since: $s, bucketSeconds: $b) { start channelType status count } } }`;
+    const query = gql(
+      `query ($s: DateTime!, $b: Int!) { project(slug: "demo") { deliveryStats(since: $s, bucketSeconds: $b) { start channelType status count } } }`,
+    );
     const since = new Date(Date.now() - 3_600_000).toISOString();
     const { project } = await app.data(query, { s: since, b: 7_200 }, scene.people.admin.token);
-    const sent = project.deliveryStats.filter((bucket: { status: string }) => bucket.status === 'SENT');
+    const sent = project?.deliveryStats?.filter(({ status }) => status === 'SENT');
     expect(sent).toEqual([{ start: since, channelType: 'WEBHOOK', status: 'SENT', count: expect.any(Number) }]);
     for (const bucketSeconds of [0, 1]) {
       const { errors, data } = await app.graphql(query, { s: since, b: bucketSeconds }, scene.people.admin.token);
-      expect([data.project.deliveryStats, errors[0]?.extensions.issues?.[0]?.path]).toEqual([null, 'bucketSeconds']);
+      expect([data?.project?.deliveryStats, errors[0]?.extensions.issues?.[0]?.path]).toEqual([null, 'bucketSeconds']);
     }
   });
 });
 
 describe('the live stream', () => {
-  const WATCH = 'subscription($p: ID!) { deliveries(projectId: $p) { id status taskName } }';
+  const WATCH = gql(`subscription ($p: ID!) { deliveries(projectId: $p) { id status taskName } }`);
 
   async function watch(token: string): Promise<WsClient> {
     const socket = await openWs(app.wsUrl, token);
     sockets.push(socket);
     socket.subscribe('d', WATCH, { p: scene.projectId });
     // Answered after the subscription is: what is published from now on is seen.
-    socket.subscribe('q', '{ viewer { user { id } } }');
+    socket.subscribe('q', VIEWER);
     await socket.payload('q');
     return socket;
   }
@@ -285,8 +283,8 @@ describe('the live stream', () => {
     await publish('live');
     const statuses: string[] = [];
     while (statuses.at(-1) !== 'SENT') {
-      const { data } = await socket.payload('d');
-      if (data.deliveries.taskName === 'live') statuses.push(data.deliveries.status as string);
+      const { data } = await socket.payload('d', WATCH);
+      if (data?.deliveries.taskName === 'live') statuses.push(data.deliveries.status);
     }
     expect(['QUEUED', 'SENT']).toEqual(expect.arrayContaining(statuses));
   });
@@ -299,17 +297,17 @@ describe('the live stream', () => {
     expect(await socket.payload('d')).toMatchObject({ errors: [{ extensions: { code } }] });
   });
 
-  test.each([
-    ['a role too low', 'mutation($i: SetMemberInput!) { setMember(input: $i) { membership { role } } }', { role: 'MEMBER' }],
-    ['a membership that is gone', 'mutation($i: RemoveMemberInput!) { removeMember(input: $i) { project { id } } }', {}],
-  ])('ends with FORBIDDEN, then complete, for %s; the inbox stays', async (_why, mutation, input) => {
+  test.each<[string, (person: Person) => Promise<unknown>]>([
+    ['a role too low', (person) => setMember(app, scene.projectId, person, 'MEMBER')],
+    ['a membership that is gone', ({ id }) => app.data(REMOVE_MEMBER, { input: { projectId: scene.projectId, userId: id } })],
+  ])('ends with FORBIDDEN, then complete, for %s; the inbox stays', async (_why, change) => {
     const person = await addPerson(app, `admin-${randomUUID()}`);
     await setMember(app, scene.projectId, person, 'ADMIN');
     const socket = await watch(person.token);
     socket.subscribe('inbox', 'subscription { inbox { __typename } }');
     await socket.payload('inbox');
     const startMs = Date.now();
-    await app.data(mutation, { i: { projectId: scene.projectId, userId: person.id, ...input } });
+    await change(person);
     let last = await socket.payload('d');
     while (last.errors === undefined) last = await socket.payload('d');
     expect(last).toMatchObject({ data: null, errors: [{ extensions: { code: 'FORBIDDEN' } }] });

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { InboxFilter, InboxSelectionInput } from '../generated/operations.ts';
 import { openTestApp, type TestApp } from '../support/app.ts';
+import { gql } from '../support/gql.ts';
+import { ARCHIVE, CREATE_SUBSCRIPTION, LEAVE_PROJECT, MARK_READ } from '../support/operations.ts';
 import { addPerson, openScenario, type Person, type Scenario, setMember } from '../support/scenario.ts';
 import { openWs, type WsClient } from '../support/ws-client.ts';
 
@@ -48,32 +51,40 @@ async function connect(person: Person): Promise<WsClient> {
   return socket;
 }
 
-const FEED = `subscription($after: String) { inbox(after: $after) { __typename cursor counts { unread unseen }
-  ... on InboxItemAdded { item { id title readAt } } ... on InboxItemsUpdated { items { id readAt } } ... on InboxItemsRemoved { ids } } }`;
-const STATE = '{ viewer { inboxCursor inboxCounts { unread unseen } inbox(first: 100) { edges { node { id readAt seenAt } } } } }';
+const FEED = gql(`subscription ($after: String) { inbox(after: $after) { __typename cursor counts { unread unseen }
+  ... on InboxItemAdded { item { id title readAt } } ... on InboxItemsUpdated { items { id readAt } } ... on InboxItemsRemoved { ids } } }`);
+const STATE = gql(`{ viewer { inboxCursor inboxCounts { unread unseen } inbox(first: 100) { edges { node { id readAt seenAt } } } } }`);
 
-async function feedPayload(socket: WsClient, id: string) {
-  const { data } = await socket.payload(id);
-  return data.inbox as {
-    __typename: string;
-    cursor: string;
-    counts: { unread: number; unseen: number };
-    item?: { id: string };
-    items?: { id: string }[];
-    ids?: string[];
-  };
+interface FeedEvent {
+  __typename: string;
+  cursor: string;
+  counts: { unread: number; unseen: number };
+  item?: { id: string };
+  ids?: string[];
+}
+
+async function feedPayload(socket: WsClient, id: string): Promise<FeedEvent> {
+  const { data, errors } = await socket.payload(id, FEED);
+  if (data === null) throw new Error(JSON.stringify(errors));
+  return data.inbox;
+}
+
+/** The ids of the inbox, newest first. */
+async function itemIds(reader: Person): Promise<string[]> {
+  const { viewer } = await app.data(STATE, {}, reader.token);
+  return viewer.inbox.edges.map(({ node }) => node.id);
 }
 
 test('an item says what happened, and leads back to what brought it', async () => {
   const reader = await addReader();
   await publish(1, { queue: 'q', agent: 'worker-3', data: { a: ['ß', null] }, exception: `${'x'.repeat(499)}😀😀` });
   const { viewer } = await app.data(
-    `{ viewer { inbox { edges { node { kind reason title body url eventId taskId taskName agent queue trigger suppressedCount data createdAt seenAt
-       project { slug } subscription { user { id } } channel { id } } } } } }`,
+    gql(`{ viewer { inbox { edges { node { kind reason title body url eventId taskId taskName agent queue trigger suppressedCount data createdAt seenAt
+       project { slug } subscription { user { id } } channel { id } } } } } }`),
     {},
     reader.token,
   );
-  expect(viewer.inbox.edges[0].node).toEqual({
+  expect(viewer.inbox.edges[0]?.node).toEqual({
     kind: 'EVENT',
     reason: 'DEFAULT',
     title: 'Task failed: billing.run',
@@ -98,22 +109,18 @@ test('an item says what happened, and leads back to what brought it', async () =
 describe('the list', () => {
   test('filters by project, trigger, task name, unread and archived', async () => {
     const reader = await addReader();
-    await app.data(
-      'mutation($i: CreateSubscriptionInput!) { createSubscription(input: $i) { subscription { id } } }',
-      { i: { projectId: scene.projectId, trigger: 'TASK_SLOW' } },
-      reader.token,
-    );
+    await app.data(CREATE_SUBSCRIPTION, { input: { projectId: scene.projectId, trigger: 'TASK_SLOW' } }, reader.token);
     await publish(1, { taskName: 'a' });
     await publish(1, { taskName: 'b', trigger: 'task.slow' });
     await publish(1, { taskName: 'c' });
-    const list = async (filter: object): Promise<string[]> => {
-      const { viewer } = await app.data('query($f: InboxFilter) { viewer { inbox(filter: $f) { edges { node { taskName } } } } }', { f: filter }, reader.token);
-      return viewer.inbox.edges.map((edge: { node: { taskName: string } }) => edge.node.taskName) as string[];
+    const list = async (filter: InboxFilter): Promise<(string | null)[]> => {
+      const query = gql(`query ($filter: InboxFilter) { viewer { inbox(filter: $filter) { edges { node { taskName } } } } }`);
+      const { viewer } = await app.data(query, { filter }, reader.token);
+      return viewer.inbox.edges.map(({ node }) => node.taskName);
     };
-    const { viewer } = await app.data('{ viewer { inbox { edges { node { id taskName } } } } }', {}, reader.token);
-    const [c, b] = viewer.inbox.edges.map((edge: { node: { id: string } }) => edge.node.id) as string[];
-    await app.data('mutation($i: InboxSelectionInput!) { markRead(input: $i) { changed } }', { i: { ids: [c] } }, reader.token);
-    await app.data('mutation($i: InboxSelectionInput!) { archive(input: $i) { changed } }', { i: { ids: [b] } }, reader.token);
+    const [c = '', b = ''] = await itemIds(reader);
+    await app.data(MARK_READ, { input: { ids: [c] } }, reader.token);
+    await app.data(ARCHIVE, { input: { ids: [b] } }, reader.token);
     expect(await list({})).toEqual(['c', 'a']);
     expect(await list({ archived: true })).toEqual(['b']);
     expect(await list({ unreadOnly: true })).toEqual(['a']);
@@ -126,39 +133,40 @@ describe('the list', () => {
 });
 
 describe('changing items', () => {
-  const change = (operation: string, input: object, token: string) =>
-    app.graphql(
-      `mutation($i: InboxSelectionInput!) { ${operation}(input: $i) { changed counts { unread unseen } items { id readAt seenAt archivedAt } } }`,
-      { i: input },
+  const change = async (operation: string, input: InboxSelectionInput, token: string) => {
+    const { data, errors } = await app.graphql(
+      `mutation ($input: InboxSelectionInput!) { ${operation}(input: $input) { changed counts { unread unseen } items { id readAt seenAt archivedAt } } }`,
+      { input },
       token,
     );
+    return { payload: (data as Record<string, unknown> | null)?.[operation], errors };
+  };
 
   test('by ids and by all, with the counts after it; what alters nothing is no change', async () => {
     const reader = await addReader();
     await publish(3);
-    const { viewer } = await app.data(STATE, {}, reader.token);
-    const [newest] = viewer.inbox.edges.map((edge: { node: { id: string } }) => edge.node.id) as string[];
+    const [newest = ''] = await itemIds(reader);
     const read = await change('markRead', { ids: [newest] }, reader.token);
-    expect(read.data.markRead).toMatchObject({
+    expect(read.payload).toMatchObject({
       changed: 1,
       counts: { unread: 2, unseen: 2 },
       items: [{ id: newest, readAt: expect.any(String), seenAt: expect.any(String) }],
     });
-    expect((await change('markRead', { ids: [newest] }, reader.token)).data.markRead).toMatchObject({
+    expect((await change('markRead', { ids: [newest] }, reader.token)).payload).toMatchObject({
       changed: 0,
       counts: { unread: 2, unseen: 2 },
       items: [],
     });
-    expect((await change('markSeen', { all: true }, reader.token)).data.markSeen).toMatchObject({ changed: 2, counts: { unread: 2, unseen: 0 } });
-    expect((await change('archive', { all: true, filter: { unreadOnly: true } }, reader.token)).data.archive).toMatchObject({
+    expect((await change('markSeen', { all: true }, reader.token)).payload).toMatchObject({ changed: 2, counts: { unread: 2, unseen: 0 } });
+    expect((await change('archive', { all: true, filter: { unreadOnly: true } }, reader.token)).payload).toMatchObject({
       changed: 2,
       counts: { unread: 0, unseen: 0 },
     });
-    expect((await change('unarchive', { all: true, filter: { archived: true } }, reader.token)).data.unarchive).toMatchObject({
+    expect((await change('unarchive', { all: true, filter: { archived: true } }, reader.token)).payload).toMatchObject({
       changed: 2,
       counts: { unread: 2, unseen: 0 },
     });
-    expect((await change('markUnread', { ids: [newest] }, reader.token)).data.markUnread).toMatchObject({ changed: 1, counts: { unread: 3, unseen: 0 } });
+    expect((await change('markUnread', { ids: [newest] }, reader.token)).payload).toMatchObject({ changed: 1, counts: { unread: 3, unseen: 0 } });
   });
 
   test('upTo leaves out what was added after that cursor', async () => {
@@ -166,8 +174,8 @@ describe('changing items', () => {
     await publish(2);
     const { viewer } = await app.data(STATE, {}, reader.token);
     await publish(1);
-    const { data } = await change('markRead', { all: true, upTo: viewer.inboxCursor }, reader.token);
-    expect(data.markRead).toMatchObject({ changed: 2, counts: { unread: 1, unseen: 1 } });
+    const { payload } = await change('markRead', { all: true, upTo: viewer.inboxCursor }, reader.token);
+    expect(payload).toMatchObject({ changed: 2, counts: { unread: 1, unseen: 1 } });
   });
 
   test.each([
@@ -198,17 +206,16 @@ test('cursor, counts and page of one operation are of one snapshot, whatever cha
   const first = await feedPayload(socket, 'feed');
   unreadAt.set(first.cursor, first.counts.unread);
 
-  const { viewer } = await app.data(STATE, {}, reader.token);
-  const ids = viewer.inbox.edges.map((edge: { node: { id: string } }) => edge.node.id) as string[];
+  const ids = await itemIds(reader);
   const progress = { isDone: false };
   const changing = (async () => {
-    for (const id of ids) await app.data('mutation($i: InboxSelectionInput!) { markRead(input: $i) { changed } }', { i: { ids: [id] } }, reader.token);
+    for (const id of ids) await app.data(MARK_READ, { input: { ids: [id] } }, reader.token);
     progress.isDone = true;
   })();
   let reads = 0;
   while (!progress.isDone) {
     const { viewer: seen } = await app.data(STATE, {}, reader.token);
-    const unread = seen.inbox.edges.filter((edge: { node: { readAt: string | null } }) => edge.node.readAt === null).length;
+    const unread = seen.inbox.edges.filter(({ node }) => node.readAt === null).length;
     expect(seen.inboxCounts.unread).toBe(unread);
     reads += 1;
   }
@@ -225,7 +232,7 @@ describe('the live stream', () => {
     await publish(1);
     const added = await feedPayload(socket, 'feed');
     expect(added).toMatchObject({ __typename: 'InboxItemAdded', counts: { unread: 1, unseen: 1 }, item: { title: 'Task failed: billing.run', readAt: null } });
-    await app.data('mutation { markRead(input: { all: true }) { changed } }', {}, reader.token);
+    await app.data(MARK_READ, { input: { all: true } }, reader.token);
     expect(await feedPayload(socket, 'feed')).toMatchObject({
       __typename: 'InboxItemsUpdated',
       counts: { unread: 0, unseen: 0 },
@@ -237,7 +244,7 @@ describe('the live stream', () => {
     const reader = await addReader();
     const { viewer } = await app.data(STATE, {}, reader.token);
     await publish(2);
-    await app.data('mutation { markSeen(input: { all: true }) { changed } }', {}, reader.token);
+    await app.data(gql(`mutation { markSeen(input: { all: true }) { changed } }`), {}, reader.token);
     const socket = await connect(reader);
     socket.subscribe('feed', FEED, { after: viewer.inboxCursor });
     const kinds: string[] = [];
@@ -251,7 +258,7 @@ describe('the live stream', () => {
     const socket = await connect(reader);
     socket.subscribe('feed', FEED);
     await feedPayload(socket, 'feed');
-    await app.data('mutation($i: LeaveProjectInput!) { leaveProject(input: $i) { id } }', { i: { projectId: scene.projectId } }, reader.token);
+    await app.data(LEAVE_PROJECT, { input: { projectId: scene.projectId } }, reader.token);
     const removed = await feedPayload(socket, 'feed');
     expect(removed).toMatchObject({ __typename: 'InboxItemsRemoved', counts: { unread: 0, unseen: 0 } });
     expect(removed.ids).toHaveLength(2);
@@ -273,7 +280,7 @@ describe('the live stream', () => {
 
   test.each([
     ['garbage', () => 'garbage'],
-    ["another user's", async () => (await app.data(STATE, {}, scene.people.admin.token)).viewer.inboxCursor as string],
+    ["another user's", async () => (await app.data(STATE, {}, scene.people.admin.token)).viewer.inboxCursor],
   ])('a cursor that is %s is BAD_USER_INPUT', async (_what, cursor) => {
     const socket = await connect(scene.people.member);
     socket.subscribe('feed', FEED, { after: await cursor() });

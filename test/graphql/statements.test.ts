@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openTestApp, type TestApp } from '../support/app.ts';
+import { gql } from '../support/gql.ts';
+import { CREATE_CHANNEL, CREATE_DEFAULT_SUBSCRIPTION, CREATE_SUBSCRIPTION, CREATE_TOKEN } from '../support/operations.ts';
 import { openScenario, type Scenario } from '../support/scenario.ts';
 import { queriesOf } from '../support/statements.ts';
 
@@ -13,19 +15,16 @@ beforeAll(async () => {
   app = await openTestApp({ env: { DISPATCH: 'hold' } });
   scene = await openScenario(app);
   const { projectId, people } = scene;
-  const make = (mutation: string, input: object) =>
-    app.data(
-      `mutation($i: ${mutation.charAt(0).toUpperCase()}${mutation.slice(1)}Input!) { ${mutation}(input: $i) { __typename ${mutation === 'createChannel' ? 'channel { id }' : ''} } }`,
-      { i: input },
-      people.admin.token,
-    );
+  const { token } = people.admin;
+  const trigger = 'TASK_FAILED';
   for (let i = 0; i < 12; i += 1) {
-    const { createChannel } = await make('createChannel', { projectId, name: `c${String(i)}`, config: { webhook: { url: 'http://127.0.0.1:48999/hook' } } });
-    const channelIds = [createChannel.channel.id as string];
-    await make('createSubscription', { projectId, trigger: 'TASK_FAILED', channelIds, filters: { cooldownSeconds: 1, cooldownBy: 'TASK_NAME' } });
-    await make('createSubscription', { projectId, team: true, trigger: 'TASK_FAILED', channelIds });
-    await make('createDefaultSubscription', { projectId, trigger: 'TASK_FAILED', channelIds });
-    await make('createToken', { projectId, name: `t${String(i)}` });
+    const channel = { projectId, name: `c${String(i)}`, config: { webhook: { url: 'http://127.0.0.1:48999/hook' } } };
+    const channelIds = [(await app.data(CREATE_CHANNEL, { input: channel }, token)).createChannel.channel.id];
+    const filters = { cooldownSeconds: 1, cooldownBy: 'TASK_NAME' } as const;
+    await app.data(CREATE_SUBSCRIPTION, { input: { projectId, trigger, channelIds, filters } }, token);
+    await app.data(CREATE_SUBSCRIPTION, { input: { projectId, team: true, trigger, channelIds } }, token);
+    await app.data(CREATE_DEFAULT_SUBSCRIPTION, { input: { projectId, trigger, channelIds } }, token);
+    await app.data(CREATE_TOKEN, { input: { projectId, name: `t${String(i)}` } }, token);
   }
   const events = Array.from({ length: 2 }, () => ({ id: randomUUID(), trigger: 'task.failed', taskName: randomUUID() }));
   await app.events(events, { token: scene.tokens.agent });
@@ -68,7 +67,7 @@ test.each<[string, string]>([
 
 test('an inbox with its cursor and counts is one transaction', async () => {
   const statements = await queriesOf(app.database, () =>
-    app.data('{ viewer { inboxCursor inboxCounts { unread } inbox(first: 20) { edges { node { title } } } } }', {}, scene.people.admin.token),
+    app.data(gql(`{ viewer { inboxCursor inboxCounts { unread } inbox(first: 20) { edges { node { title } } } } }`), {}, scene.people.admin.token),
   );
   // What a transaction asks is seen on PostgreSQL only; outside of it nothing is asked.
   expect(statements.length, statements.join('\n')).toBe(app.database.pglite === null ? 3 : 0);

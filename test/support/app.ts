@@ -4,31 +4,20 @@ import { openStore, pgliteStore } from '../../src/db/store.ts';
 import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/server/log.ts';
 import { openTestDatabase, type TestDatabase } from './database.ts';
+import { bearer, type GraphqlClient, graphqlClient } from './graphql-client.ts';
 import { captureLog, type LogCapture } from './log.ts';
 
 const ADMIN_TOKEN = 'test-admin-token-0123456789';
 const ADMIN_EMAIL = 'admin@example.com';
 
-export interface GraphqlAnswer {
-  status: number;
-  // biome-ignore lint/suspicious/noExplicitAny: tests say what they expect of an answer.
-  data: any;
-  errors: { message: string; path?: (string | number)[]; extensions: { code: string; issues?: { path: string; message: string }[]; errorId?: string } }[];
-}
-
-/** A whole server on a free port, with an admin. */
-export interface TestApp {
+/** A whole server on a free port, and what a client does with it, as its admin unless a token is given. */
+export interface TestApp extends GraphqlClient {
   app: App;
   url: string;
   wsUrl: string;
   adminToken: string;
   database: TestDatabase;
   log: LogCapture;
-  /** POSTs an operation; `token: null` sends none. */
-  graphql(query: string, variables?: Record<string, unknown>, token?: string | null): Promise<GraphqlAnswer>;
-  /** The data of an operation that must succeed. */
-  // biome-ignore lint/suspicious/noExplicitAny: see above.
-  data(query: string, variables?: Record<string, unknown>, token?: string | null): Promise<any>;
   /** POSTs to /v1/events. */
   events(body: unknown, options?: { token?: string | null; query?: string; type?: string }): Promise<{ status: number; json: unknown }>;
   /** Stops the server, and drops the database unless it was given. */
@@ -60,25 +49,14 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
   const store = database.url === null ? pgliteStore(database.pglite) : await openStore({ url: database.url, connectionsMax: 10 }, () => {});
   const app = await createApp(config.config, { clock: options.clock ?? systemClock, log: createLog('debug', log.stream), store });
 
-  async function graphql(query: string, variables: Record<string, unknown> = {}, token: string | null = ADMIN_TOKEN): Promise<GraphqlAnswer> {
-    const headers = { 'content-type': 'application/json', accept: 'application/graphql-response+json', ...bearer(token) };
-    const response = await fetch(`${app.url}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query, variables }) });
-    return { status: response.status, errors: [], data: null, ...((await response.json()) as object) };
-  }
-
   return {
+    ...graphqlClient(app.url, ADMIN_TOKEN),
     app,
     url: app.url,
     wsUrl: `${app.url.replace('http', 'ws')}/graphql`,
     adminToken: ADMIN_TOKEN,
     database,
     log,
-    graphql,
-    data: async (query, variables, token) => {
-      const answer = await graphql(query, variables, token);
-      if (answer.errors.length > 0) throw new Error(JSON.stringify(answer.errors));
-      return answer.data as unknown;
-    },
     events: async (body, { token = ADMIN_TOKEN, query = '', type = 'application/json' } = {}) => {
       const text = typeof body === 'string' ? body : JSON.stringify(body);
       const response = await fetch(`${app.url}/v1/events${query}`, { method: 'POST', headers: { 'content-type': type, ...bearer(token) }, body: text });
@@ -89,8 +67,4 @@ export async function openTestApp(options: TestAppOptions = {}): Promise<TestApp
       if (options.database === undefined) await database.drop();
     },
   };
-}
-
-function bearer(token: string | null): Record<string, string> {
-  return token === null ? {} : { authorization: `Bearer ${token}` };
 }

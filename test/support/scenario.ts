@@ -1,4 +1,6 @@
+import type { CreateTokenInput, Role } from '../generated/operations.ts';
 import type { TestApp } from './app.ts';
+import { CREATE_PROJECT, CREATE_TOKEN, CREATE_USER, LEAVE_PROJECT, SET_MEMBER, VIEWER } from './operations.ts';
 
 export interface Person {
   id: string;
@@ -21,28 +23,27 @@ export interface Scenario {
 /** A new user with a token. */
 export async function addPerson(app: TestApp, name: string): Promise<Person> {
   const email = `${name}@example.com`.toLowerCase();
-  const { createUser } = await app.data('mutation($i: CreateUserInput!) { createUser(input: $i) { user { id } } }', { i: { email, name } });
-  const id = createUser.user.id as string;
+  const { createUser } = await app.data(CREATE_USER, { input: { email, name } });
+  const { id } = createUser.user;
   return { id, email, token: await addToken(app, { name: 'test', userId: id }) };
 }
 
 /** A new token's text. */
-export async function addToken(app: TestApp, input: Record<string, unknown>): Promise<string> {
-  const { createToken } = await app.data('mutation($i: CreateTokenInput!) { createToken(input: $i) { token } }', { i: input });
-  return createToken.token as string;
+export async function addToken(app: TestApp, input: CreateTokenInput): Promise<string> {
+  return (await app.data(CREATE_TOKEN, { input })).createToken.token;
 }
 
 /** A new project's id; the instance's admin leaves it to `admin`. */
 export async function addProject(app: TestApp, slug: string, admin: Person): Promise<string> {
-  const { createProject } = await app.data('mutation($i: CreateProjectInput!) { createProject(input: $i) { project { id } } }', { i: { slug, name: slug } });
-  const projectId = createProject.project.id as string;
+  const { createProject } = await app.data(CREATE_PROJECT, { input: { slug, name: slug } });
+  const projectId = createProject.project.id;
   await setMember(app, projectId, admin, 'ADMIN');
-  await app.data('mutation($i: LeaveProjectInput!) { leaveProject(input: $i) { id } }', { i: { projectId } });
+  await app.data(LEAVE_PROJECT, { input: { projectId } });
   return projectId;
 }
 
-export async function setMember(app: TestApp, projectId: string, person: Person, role: 'MEMBER' | 'ADMIN'): Promise<void> {
-  await app.data('mutation($i: SetMemberInput!) { setMember(input: $i) { membership { role } } }', { i: { projectId, userId: person.id, role } });
+export async function setMember(app: TestApp, projectId: string, person: Person, role: Role): Promise<void> {
+  await app.data(SET_MEMBER, { input: { projectId, userId: person.id, role } });
 }
 
 export async function openScenario(app: TestApp): Promise<Scenario> {
@@ -52,11 +53,11 @@ export async function openScenario(app: TestApp): Promise<Scenario> {
   const otherProjectId = await addProject(app, 'other', otherAdmin);
   await setMember(app, projectId, member, 'MEMBER');
   const agent = await addToken(app, { name: 'agent', projectId });
-  const { viewer } = await app.data('{ viewer { user { id } } }');
+  const { viewer } = await app.data(VIEWER);
   return {
     projectId,
     otherProjectId,
-    instanceAdminId: viewer.user.id as string,
+    instanceAdminId: viewer.user.id,
     people: { outsider, member, admin, otherAdmin },
     tokens: {
       stranger: null,

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import { inject } from 'vitest';
-import type { GraphqlAnswer } from './app.ts';
 import { openTestDatabase } from './database.ts';
+import { type GraphqlClient, graphqlClient } from './graphql-client.ts';
 import type { LogLine } from './log.ts';
 
 /** One statement, its rows. */
@@ -178,12 +178,7 @@ async function readyUrl(child: ChildProcess, output: Output): Promise<string> {
   throw new Error(`the server did not get ready: ${output.stderr}${JSON.stringify(output.log.slice(-5))}`);
 }
 
-/** Runs an operation on a server as `token`, the admin's unless it is given. Rejects where there is no answer, and where it has errors. */
-// biome-ignore lint/suspicious/noExplicitAny: tests say what they expect of an answer.
-export async function graphql(url: string, query: string, variables: Record<string, unknown> = {}, token = ADMIN_TOKEN): Promise<any> {
-  const headers = { 'content-type': 'application/json', authorization: `Bearer ${token}` };
-  const response = await fetch(`${url}/graphql`, { method: 'POST', headers, body: JSON.stringify({ query, variables }) });
-  const answer = (await response.json()) as Partial<GraphqlAnswer>;
-  if (answer.errors !== undefined) throw new Error(JSON.stringify(answer.errors));
-  return answer.data as unknown;
+/** A client of the server at `url`, as its admin unless a token is given. */
+export function clientOf(url: string): GraphqlClient {
+  return graphqlClient(url, ADMIN_TOKEN);
 }

@@ -1,13 +1,20 @@
 import WebSocket from 'ws';
+import type { AnyOperation, DataOf, VariablesOf } from './gql.ts';
+import { type GraphqlError, type NeedsVariables, type Sent, textOf } from './graphql-client.ts';
 
 /** A message of graphql-transport-ws, or how the socket ended. */
 export interface Message {
   type: string;
   id?: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests say what they expect of a payload.
-  payload?: any;
+  payload?: unknown;
   /** Set on `{ type: 'close' }`. */
   code?: number;
+}
+
+/** A result of an operation. */
+export interface Result<Data = unknown> {
+  data: Data | null;
+  errors?: GraphqlError[];
 }
 
 /** One websocket, without a client library between the test and the wire. */
@@ -17,10 +24,13 @@ export interface WsClient {
   /** The next message, or the socket's end; fails after `deadlineMs`. */
   next(deadlineMs?: number): Promise<Message>;
   /** Begins an operation. */
-  subscribe(id: string, query: string, variables?: Record<string, unknown>): void;
-  /** The payload of the next message of an operation, which must be a `next`. Messages of others are kept. */
-  // biome-ignore lint/suspicious/noExplicitAny: see above.
-  payload(id: string): Promise<any>;
+  subscribe<Operation extends Sent>(
+    id: string,
+    operation: Operation,
+    ...args: NeedsVariables<Operation> extends true ? [VariablesOf<Operation>] : [VariablesOf<Operation>?]
+  ): void;
+  /** The payload of the next message of an operation, which must be a `next`. Messages of others are kept. The operation is given for its types. */
+  payload<Operation extends AnyOperation>(id: string, operation?: Operation): Promise<Result<DataOf<Operation>>>;
   /** The code with which the server closes the socket. */
   closed(deadlineMs?: number): Promise<number>;
   close(): void;
@@ -72,13 +82,14 @@ export async function openWs(url: string, token: string | null): Promise<WsClien
       socket.send(typeof message === 'string' ? message : JSON.stringify(message));
     },
     next: (deadlineMs = DEADLINE_MS) => take(() => true, 'a message', deadlineMs),
-    subscribe: (id, query, variables = {}) => {
-      client.send({ id, type: 'subscribe', payload: { query, variables } });
+    subscribe: (id, operation, ...args) => {
+      const [variables = {}] = args;
+      client.send({ id, type: 'subscribe', payload: { query: textOf(operation), variables } });
     },
-    payload: async (id) => {
+    payload: async <Operation extends AnyOperation>(id: string) => {
       const message = await take((candidate) => candidate.id === id, `a message of ${id}`, DEADLINE_MS);
       if (message.type !== 'next') throw new Error(`expected a result of ${id}, got ${JSON.stringify(message)}`);
-      return message.payload as unknown;
+      return message.payload as Result<DataOf<Operation>>;
     },
     closed: async (deadlineMs = DEADLINE_MS) => {
       const message = await take((candidate) => candidate.type === 'close', 'the end of the socket', deadlineMs);

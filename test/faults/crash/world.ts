@@ -1,6 +1,8 @@
+import { gql } from '../../support/gql.ts';
 import { type HoldingReceiver, openHoldingReceiver } from '../../support/holding-receiver.ts';
+import { CREATE_CHANNEL, CREATE_PROJECT, CREATE_SUBSCRIPTION, CREATE_USER, SET_MEMBER } from '../../support/operations.ts';
 import { until } from '../../support/pipeline.ts';
-import { graphql, openServerPlace, type PreparedServer, prepareServer, type ServerPlace, type ServerProcess } from '../../support/server-process.ts';
+import { clientOf, openServerPlace, type PreparedServer, prepareServer, type ServerPlace, type ServerProcess } from '../../support/server-process.ts';
 
 /** One server process of the test, from the moment that it was told to start. */
 export interface Life {
@@ -70,27 +72,25 @@ export async function openWorld(spares: number): Promise<World> {
 }
 
 async function setUp(url: string, receiverUrl: string): Promise<void> {
-  const created = await graphql(url, `mutation { createProject(input: { slug: "shop", name: "Shop" }) { project { id } } }`);
-  const projectId: unknown = created.createProject.project.id;
+  const { data } = clientOf(url);
+  const projectId = (await data(CREATE_PROJECT, { input: { slug: 'shop', name: 'Shop' } })).createProject.project.id;
   for (let user = 1; user < USERS; user += 1) {
     const email = `user-${user}@example.com`;
-    await graphql(url, `mutation ($email: String!) { createUser(input: { email: $email, name: "User" }) { user { id } } }`, { email });
-    await graphql(url, ADD_MEMBER, { input: { projectId, email, role: 'MEMBER' } });
+    await data(CREATE_USER, { input: { email, name: 'User' } });
+    await data(SET_MEMBER, { input: { projectId, email, role: 'MEMBER' } });
   }
-  const channelIds: unknown[] = [];
+  const channelIds: string[] = [];
   for (const path of WEBHOOKS) {
     const config = { webhook: { url: `${receiverUrl}${path}`, hmacSecret: 'a secret of the receiver' } };
-    const made = await graphql(url, CREATE_CHANNEL, { input: { projectId, name: path.slice(1), config } });
+    const made = await data(CREATE_CHANNEL, { input: { projectId, name: path.slice(1), config } });
     channelIds.push(made.createChannel.channel.id);
   }
-  await graphql(url, SUBSCRIBE, { input: { projectId, team: true, trigger: 'TASK_FAILED', channelIds } });
+  await data(CREATE_SUBSCRIPTION, { input: { projectId, team: true, trigger: 'TASK_FAILED', channelIds } });
 }
 
-const ADD_MEMBER = 'mutation ($input: SetMemberInput!) { setMember(input: $input) { membership { role } } }';
-const CREATE_CHANNEL = 'mutation ($input: CreateChannelInput!) { createChannel(input: $input) { channel { id } } }';
-const SUBSCRIBE = 'mutation ($input: CreateSubscriptionInput!) { createSubscription(input: $input) { subscription { id } } }';
+const QUEUED = gql(`{ project(slug: "shop") { deliveries(first: 1, filter: { status: [QUEUED] }) { edges { cursor } } } }`);
 
 async function queued(url: string): Promise<number> {
-  const data = await graphql(url, '{ project(slug: "shop") { deliveries(first: 1, filter: { status: [QUEUED] }) { edges { cursor } } } }');
-  return (data.project.deliveries.edges as unknown[]).length;
+  const { project } = await clientOf(url).data(QUEUED);
+  return project?.deliveries?.edges.length ?? Number.NaN;
 }

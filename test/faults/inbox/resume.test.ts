@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createFeedClient, type FeedClient, type FeedEvent, type FeedPhase, seqOfCursor } from '../../support/feed-client.ts';
+import { gql } from '../../support/gql.ts';
 import { until } from '../../support/pipeline.ts';
 import { createRandom } from '../../support/random.ts';
-import { graphql } from '../../support/server-process.ts';
+import { clientOf } from '../../support/server-process.ts';
 import { differences, readInbox } from './log.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -54,7 +55,7 @@ test('5,000 changes, 100 cut sockets, 5 killed servers: every change once, in or
   const head = seqOfCursor(await world.inboxCursor());
   await until(() => seq() === head, 'the client has everything', 60_000);
 
-  const { viewer } = await graphql(world.server().url, '{ viewer { inboxCounts { unread unseen } } }', {}, world.devices[1]);
+  const { viewer } = await clientOf(world.server().url).data(gql(`{ viewer { inboxCounts { unread unseen } } }`), {}, world.devices[1]);
   expect(await world.server().stop()).toBe(0);
   const stored = await world.place.inspect((query) => readInbox(query, world.aliceId));
   process.stdout.write(`${JSON.stringify({ seed: random.seed, ms: Date.now() - startedAt, cuts: cutter.cuts(), connections: client.connections(), head })}\n`);

@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createFeedClient, type FeedClient, type FeedEvent, seqOfCursor } from '../../support/feed-client.ts';
+import { gql } from '../../support/gql.ts';
 import { until } from '../../support/pipeline.ts';
-import { ADMIN_TOKEN, graphql } from '../../support/server-process.ts';
+import { ADMIN_TOKEN, clientOf } from '../../support/server-process.ts';
 import { differences, readInbox } from './log.ts';
 import { openWorld, type World } from './world.ts';
 
@@ -66,8 +67,8 @@ interface Follower {
 }
 
 async function cursors(): Promise<{ alice: string; admin: string; adminId: string }> {
-  const { viewer } = await graphql(world.server().url, '{ viewer { inboxCursor user { id } } }');
-  return { alice: await world.inboxCursor(), admin: viewer.inboxCursor as string, adminId: viewer.user.id as string };
+  const { viewer } = await clientOf(world.server().url).data(gql(`{ viewer { inboxCursor user { id } } }`));
+  return { alice: await world.inboxCursor(), admin: viewer.inboxCursor, adminId: viewer.user.id };
 }
 
 function open(token: string, cursor: string, subscriptions: number): Follower {

@@ -1,6 +1,9 @@
+import { type DataOf, gql } from '../../support/gql.ts';
+import type { Sent, SentWith } from '../../support/graphql-client.ts';
+import { CREATE_PROJECT, CREATE_TOKEN, CREATE_USER, REMOVE_MEMBER, SET_MEMBER } from '../../support/operations.ts';
 import {
   ADMIN_TOKEN,
-  graphql,
+  clientOf,
   openServerPlace,
   type PreparedServer,
   prepareServer,
@@ -19,8 +22,7 @@ export interface World {
   /** kill -9, and the next one. */
   restart(): Promise<void>;
   /** Runs an operation; where a restart leaves it without answer, null. */
-  // biome-ignore lint/suspicious/noExplicitAny: tests say what they expect of an answer.
-  tryCall(query: string, variables: Record<string, unknown>, token?: string): Promise<any>;
+  tryCall<Operation extends Sent>(operation: Operation, ...args: SentWith<Operation>): Promise<DataOf<Operation> | null>;
   /** Posts events of these ids to the project `slug` until they are answered, over any number of restarts. */
   publish(slug: string, ids: readonly string[], data?: unknown): Promise<void>;
   /** alice's position now. */
@@ -44,8 +46,8 @@ export async function openWorld(spares: number, env: Record<string, string> = {}
     return server;
   }
 
-  async function tryCall(query: string, variables: Record<string, unknown>, token = ADMIN_TOKEN): Promise<unknown> {
-    return await unlessRestarted(({ url }) => graphql(url, query, variables, token));
+  async function tryCall<Operation extends Sent>(operation: Operation, ...args: SentWith<Operation>): Promise<DataOf<Operation> | null> {
+    return await unlessRestarted(({ url }) => clientOf(url).data(operation, ...args));
   }
 
   /** Null where the server that was asked is not the one that runs now. */
@@ -87,9 +89,9 @@ export async function openWorld(spares: number, env: Record<string, string> = {}
     },
     tryCall,
     publish,
-    inboxCursor: async () => (await graphql((await starting).url, '{ viewer { inboxCursor } }', {}, devices[0])).viewer.inboxCursor as string,
+    inboxCursor: async () => (await clientOf((await starting).url).data(gql(`{ viewer { inboxCursor } }`), {}, devices[0])).viewer.inboxCursor,
     removeAliceFromGone: async () => {
-      const left = '{ viewer { projects(first: 10) { edges { node { slug } } } } }';
+      const left = gql(`{ viewer { projects(first: 10) { edges { node { slug } } } } }`);
       do await tryCall(REMOVE_MEMBER, { input: { projectId: goneId, userId: aliceId } });
       while (JSON.stringify(await tryCall(left, {}, devices[0])).includes('gone'));
     },
@@ -101,21 +103,15 @@ export async function openWorld(spares: number, env: Record<string, string> = {}
 }
 
 async function setUp(url: string): Promise<{ aliceId: string; goneId: string; devices: [string, string] }> {
-  const made = await graphql(url, 'mutation { createUser(input: { email: "alice@example.com", name: "Alice" }) { user { id } } }');
-  const userId = made.createUser.user.id as string;
+  const { data } = clientOf(url);
+  const userId = (await data(CREATE_USER, { input: { email: 'alice@example.com', name: 'Alice' } })).createUser.user.id;
   const projectIds: string[] = [];
   for (const slug of ['shop', 'gone']) {
-    const created = await graphql(url, CREATE_PROJECT, { input: { slug, name: slug } });
-    const projectId = created.createProject.project.id as string;
+    const projectId = (await data(CREATE_PROJECT, { input: { slug, name: slug } })).createProject.project.id;
     projectIds.push(projectId);
-    await graphql(url, SET_MEMBER, { input: { projectId, userId, role: 'MEMBER' } });
+    await data(SET_MEMBER, { input: { projectId, userId, role: 'MEMBER' } });
   }
   const tokens: string[] = [];
-  for (const name of ['laptop', 'phone']) tokens.push((await graphql(url, CREATE_TOKEN, { input: { name, userId } })).createToken.token as string);
+  for (const name of ['laptop', 'phone']) tokens.push((await data(CREATE_TOKEN, { input: { name, userId } })).createToken.token);
   return { aliceId: userId, goneId: projectIds[1] ?? '', devices: [tokens[0] ?? '', tokens[1] ?? ''] };
 }
-
-const CREATE_PROJECT = 'mutation ($input: CreateProjectInput!) { createProject(input: $input) { project { id } } }';
-const SET_MEMBER = 'mutation ($input: SetMemberInput!) { setMember(input: $input) { membership { role } } }';
-const REMOVE_MEMBER = 'mutation ($input: RemoveMemberInput!) { removeMember(input: $input) { project { id } } }';
-const CREATE_TOKEN = 'mutation ($input: CreateTokenInput!) { createToken(input: $input) { token } }';
