@@ -44,12 +44,10 @@ export default defineConfig(
     },
   },
   {
-    // Vitest's matchers and GraphQL's answers are `any`, and methods are handed to expect() unbound.
+    // Vitest's matchers are `any`, and methods are handed to expect() unbound.
     files: ['test/**/*.ts'],
     rules: {
       '@typescript-eslint/no-unsafe-assignment': 'off',
-      '@typescript-eslint/no-unsafe-call': 'off',
-      '@typescript-eslint/no-unsafe-member-access': 'off',
       '@typescript-eslint/unbound-method': 'off',
     },
   },
