@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import type { Destination, Pace } from '../domain/pacing.ts';
 import type { HttpReply, HttpRequest } from '../domain/ports.ts';
 import { createRedactor, type Redactor } from '../domain/redact.ts';
 import type { InputIssue } from '../lib/error.ts';
@@ -16,6 +18,8 @@ export interface ChannelDefinition<F extends Fields, P> {
   fields: F;
   /** Fields that say where secrets go: when one changes (a URL: its origin or path; a boolean: it is switched off), secrets must be given anew. */
   targets: readonly (keyof F & string)[];
+  /** Where a config sends to, where that is paced (spec 5). Configs of equal `at` share their slots. */
+  destination?: (config: ConfigOf<F>) => { at: string; pace: Pace };
   /** What the single fields cannot say: issues with paths relative to the config. */
   check?: (config: ConfigOf<F>) => InputIssue[];
   /** Work that is the same for every message of a config. Pure. `previous`: secrets that were replaced and may still count. */
@@ -44,6 +48,8 @@ export interface ChannelKind {
   readonly targets: readonly string[];
   /** Checks a whole config, secrets in the clear. */
   check(given: GivenValues): ReadConfig<Fields>;
+  /** What a stored config sends to; null where that is not paced. */
+  destination(stored: StoredConfig): Destination | null;
   /** Compiles a stored config, checking it again. Keep the result as long as the channel's version stays. Its problem repeats no value. */
   compile(stored: StoredConfig): { ok: true; channel: CompiledChannel } | { ok: false; problem: string };
 }
@@ -68,6 +74,13 @@ export function defineChannel<const F extends Fields, P>(definition: ChannelDefi
     return issues.length === 0 ? read : { ok: false, issues };
   }
 
+  function destination(stored: StoredConfig): Destination | null {
+    const read = check(joinConfig(fields, stored).given);
+    if (!read.ok || definition.destination === undefined) return null;
+    const { at, pace } = definition.destination(read.config);
+    return { key: createHash('sha256').update(`${kind} ${at}`).digest('base64url'), pace };
+  }
+
   function readReply(reply: HttpReply): ReturnType<CompiledChannel['readReply']> {
     const reading = definition.readReply?.(reply) ?? {};
     const isDelivered = reading.isDelivered ?? delivered.some(([first, last]) => reply.status >= first && reply.status <= last);
@@ -83,7 +96,7 @@ export function defineChannel<const F extends Fields, P>(definition: ChannelDefi
     return { ok: true, channel: { kind, build, readReply, redact: lazily(() => createRedactor(secretsOf(fields, given, previous))) } };
   }
 
-  return { kind, typeName, title, docsUrl, fields, targets, check, compile };
+  return { kind, typeName, title, docsUrl, fields, targets, check, destination, compile };
 }
 
 /** Most channels never fail: their redactor is made when they do. */

@@ -3,11 +3,10 @@ import type { Outcome } from '../domain/outcome.ts';
 import { type ChannelClass, createSlots } from '../domain/slots.ts';
 import type { Clock } from '../lib/clock.ts';
 import { classOfChannel, createChannelMemory, heldUntil } from './channel-memory.ts';
-import type { ClaimedJob } from './jobs.ts';
-import { type LoadedChannel, type LoadedDelivery, loadDeliveries } from './load.ts';
+import { createIntake, type Ready } from './intake.ts';
+import type { LoadedChannel, LoadedDelivery } from './load.ts';
 import type { SettleDeps } from './settle.ts';
 import { createSettler } from './settler.ts';
-import { triage } from './triage.ts';
 
 export interface DispatcherDeps extends SettleDeps {
   wakeups: WakeupBus;
@@ -23,14 +22,6 @@ export interface Dispatcher {
   start(): void;
   /** Takes no more jobs, gives back those that wait, and resolves when what is under way has settled. */
   stop(): Promise<void>;
-}
-
-/** A claimed job whose delivery may be sent as soon as there is a slot. */
-interface Ready {
-  job: ClaimedJob;
-  delivery: LoadedDelivery;
-  channel: LoadedChannel;
-  loadedAt: number;
 }
 
 /** Jobs a fetch. Fixed, so that the statement is prepared once. */
@@ -59,6 +50,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   const slots = createSlots(deps.concurrency);
   const settler = createSettler(deps);
   const memory = createChannelMemory();
+  const intake = createIntake({ db: deps.db, clock, settler, memory, onDue: hint });
   const ready = new Map<string, Ready[]>();
   const underWay = new Set<Promise<void>>();
   let isStopped = true;
@@ -114,8 +106,10 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       passedOver = [...new Set([...memory.channelIds(), ...ready.keys()])].filter((channelId) => isClosed(channelId, READY_PER_CHANNEL));
       const jobs = await deps.jobs.claim(FETCH_BATCH, passedOver);
       if (jobs.length === 0) return;
-      const deliveries = await load(jobs);
-      for (const job of jobs) take(job, deliveries.get(job.deliveryId));
+      for (const entry of await intake.take(jobs)) {
+        if (isStopped) settler.add({ job: entry.job, kind: 'GIVE_BACK' });
+        else enqueue(entry);
+      }
       if (jobs.length === FETCH_BATCH) isHinted = true;
       pump();
     } catch (error) {
@@ -123,28 +117,10 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     }
   }
 
-  /** Jobs that cannot be loaded are given back, as soon as the database takes it: nobody else gets them before their claims expire. */
-  async function load(jobs: readonly ClaimedJob[]): Promise<Map<string, LoadedDelivery>> {
-    try {
-      return await loadDeliveries(deps.db.sql, jobs);
-    } catch (error) {
-      for (const job of jobs) settler.add({ job, kind: 'GIVE_BACK' });
-      throw error;
-    }
-  }
-
-  function take(job: ClaimedJob, loaded: LoadedDelivery | undefined): void {
-    const loadedAt = clock.now();
-    const decided = triage(loaded, loadedAt);
-    if (decided.kind !== 'SEND') settler.add({ job, ...decided });
-    else if (isStopped) settler.add({ job, kind: 'GIVE_BACK' });
-    else enqueue({ job, delivery: decided.delivery, channel: memory.refresh(decided.channel), loadedAt });
-  }
-
   function enqueue(entry: Ready): void {
     const until = heldUntil(entry.channel, clock.now());
     if (until !== null) {
-      settler.add({ job: entry.job, kind: 'POSTPONE', at: until + Math.round(deps.random() * HELD_SPREAD_MS) });
+      settler.add({ job: entry.job, kind: 'POSTPONE', at: until + Math.round(deps.random() * HELD_SPREAD_MS), hasSlot: false });
       return;
     }
     const queue = ready.get(entry.channel.id) ?? [];

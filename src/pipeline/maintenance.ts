@@ -2,6 +2,7 @@ import type { Database, Sql } from '../db/database.ts';
 import type { Wakeups } from '../db/wakeups.ts';
 import { forgetCooldowns } from './cooldowns.ts';
 import type { Jobs } from './jobs.ts';
+import { forgetDestinations } from './pacer.ts';
 import { forgetRuleChanges } from './subscription-index.ts';
 
 export interface SweepResult {
@@ -9,6 +10,7 @@ export interface SweepResult {
   repaired: number;
   cooldowns: number;
   ruleChanges: number;
+  destinations: number;
 }
 
 interface SweepDeps {
@@ -20,12 +22,13 @@ interface SweepDeps {
 
 /**
  * What is looked at once a minute: no QUEUED delivery without a live job, cooldown keys that hold nothing any more, changes of rules that every index has taken
- * in.
+ * in, destinations at rest.
  */
 export async function sweep(deps: SweepDeps): Promise<SweepResult> {
   const repaired = await deps.db.transaction((tx) => repairJobs(deps, tx));
   if (repaired > 0) deps.wakeups.jobs();
-  return { repaired, cooldowns: await forgetCooldowns(deps.db.sql), ruleChanges: await forgetRuleChanges(deps.db.sql) };
+  const { sql } = deps.db;
+  return { repaired, cooldowns: await forgetCooldowns(sql), ruleChanges: await forgetRuleChanges(sql), destinations: await forgetDestinations(sql) };
 }
 
 /**

@@ -5,12 +5,13 @@ import type { Outcome } from '../domain/outcome.ts';
 import { disableChannel, noticeFailing, recipientsOf, SWITCHED_OFF_AFTER_MS } from './channel-trouble.ts';
 import { lockInboxes } from './inbox-log.ts';
 import type { ClaimedJob, Jobs, NewJob } from './jobs.ts';
+import { holdDestinations } from './pacer.ts';
 
-/** What a claimed job came to. STALE: its delivery needs it no more. POSTPONE: not attempted, again at `at`. GIVE_BACK: not attempted, due as before. */
+/** What a claimed job came to. STALE: its delivery needs it no more. POSTPONE: not attempted, again at `at`, a slot that was booked for it where `hasSlot`. GIVE_BACK: not attempted, due as before. */
 export type Settlement = { job: ClaimedJob } & (
   | { kind: 'ATTEMPT'; attempt: AttemptMade }
   | { kind: 'CANCEL'; reason: CancelReason }
-  | { kind: 'POSTPONE'; at: number }
+  | { kind: 'POSTPONE'; at: number; hasSlot: boolean }
   | { kind: 'GIVE_BACK' }
   | { kind: 'STALE' }
 );
@@ -47,6 +48,7 @@ interface Update {
   response_body: string | null;
   attempt: Attempt | null;
   next_attempt_at: Date | null;
+  has_slot: boolean;
   finished_at: Date | null;
 }
 
@@ -74,6 +76,7 @@ export async function settle(deps: SettleDeps, settlements: readonly Settlement[
     ]);
     const users = failedChannels.length > 0 ? await noticeFailing(tx, failedChannels, recipients, deps.now()) : [];
     await deps.jobs.add(tx, nextJobs(settlements, updates, rows));
+    await holdDestinations(tx, health);
     return { touched: rows, expired: expiredChannels, woken: users };
   });
   deps.wakeups.inbox(woken);
@@ -103,6 +106,7 @@ function updateOf(deps: SettleDeps, settlement: Settlement): Update[] {
     response_body: null,
     attempt: null,
     next_attempt_at: null,
+    has_slot: false,
     finished_at: null,
   };
   switch (settlement.kind) {
@@ -112,13 +116,13 @@ function updateOf(deps: SettleDeps, settlement: Settlement): Update[] {
     case 'CANCEL':
       return [{ ...base, status: 'CANCELLED', reason: settlement.reason, finished_at: new Date(deps.now()) }];
     case 'POSTPONE':
-      return [{ ...base, status: 'QUEUED', reason: null, new_job_id: deps.newId(), next_attempt_at: new Date(settlement.at) }];
+      return [{ ...base, status: 'QUEUED', reason: null, new_job_id: deps.newId(), next_attempt_at: new Date(settlement.at), has_slot: settlement.hasSlot }];
     case 'ATTEMPT':
       return [{ ...base, ...attemptColumns(deps, settlement.attempt) }];
   }
 }
 
-function attemptColumns(deps: SettleDeps, made: AttemptMade): Omit<Update, 'id' | 'job_id'> {
+function attemptColumns(deps: SettleDeps, made: AttemptMade): Omit<Update, 'id' | 'job_id' | 'has_slot'> {
   const { outcome } = made;
   const next = nextStep(outcome, made.roundNumber, made.endedAt, deps.random());
   const said = outcome.outcome === 'DELIVERED' ? { reason: null, error: null, responseBody: null } : outcome;
@@ -156,7 +160,7 @@ async function updateDeliveries(tx: Sql, updates: readonly Update[]): Promise<To
   return await tx.query<TouchedRow>(
     `WITH input AS (
        SELECT * FROM json_to_recordset($1::json) AS i(id uuid, job_id uuid, new_job_id uuid, status text, reason text, status_code int, error text, response_body text, attempt jsonb,
-         next_attempt_at timestamptz, finished_at timestamptz)
+         next_attempt_at timestamptz, has_slot boolean, finished_at timestamptz)
      ), locked AS (
        SELECT d.id FROM deliveries AS d JOIN input AS i ON i.id = d.id AND i.job_id = d.job_id WHERE d.id = ANY($2::uuid[]) ORDER BY d.id FOR NO KEY UPDATE OF d
      )
@@ -165,6 +169,7 @@ async function updateDeliveries(tx: Sql, updates: readonly Update[]): Promise<To
        reason = CASE WHEN ${STAYS_CANCELLED} OR ${POSTPONED} THEN d.reason ELSE i.reason END,
        finished_at = CASE WHEN ${STAYS_CANCELLED} THEN d.finished_at ELSE i.finished_at END,
        next_attempt_at = CASE WHEN ${STAYS_CANCELLED} THEN NULL ELSE i.next_attempt_at END,
+       has_slot = i.has_slot,
        job_id = CASE WHEN ${STAYS_CANCELLED} THEN NULL ELSE i.new_job_id END,
        status_code = CASE WHEN i.attempt IS NULL THEN d.status_code ELSE i.status_code END,
        error = CASE WHEN i.attempt IS NULL THEN d.error ELSE i.error END,

@@ -2,6 +2,7 @@ import type { ChannelKind } from '../channels/channel.ts';
 import type { StoredConfig } from '../channels/config.ts';
 import { mergeConfig } from '../channels/merge.ts';
 import { CHANNELS, channelOf } from '../channels/registry.ts';
+import type { Pace } from '../domain/pacing.ts';
 import type { HttpPort } from '../domain/ports.ts';
 import type { Channel } from '../generated/prisma/client.ts';
 import { badInput } from '../lib/error.ts';
@@ -44,9 +45,14 @@ export async function prepareConfig(
   return merged.stored;
 }
 
-/** The columns of a config, its secrets sealed for the row `id`. */
-export function sealConfig(keyring: Keyring, id: string, { config, secrets }: StoredConfig): { config: object; secrets: string } {
-  return { config, secrets: keyring.seal(secrets.reveal(), id) };
+/** The columns of a channel's config, its secrets sealed for its row. */
+export function sealConfig(
+  keyring: Keyring,
+  { id, type }: Pick<Channel, 'id' | 'type'>,
+  stored: StoredConfig,
+): { config: object; secrets: string; destination: string | null; pace: Pace | null } {
+  const { key = null, pace = null } = channelOf(type)?.destination(stored) ?? {};
+  return { config: stored.config, secrets: keyring.seal(stored.secrets.reveal(), id), destination: key, pace };
 }
 
 /** The config of a row, its secrets open. Throws a SealError where they do not open. */

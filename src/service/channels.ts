@@ -78,7 +78,7 @@ export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Ke
       const { name, isActive, disabledReason } = { ...before, ...status };
       if (before.isActive && !isActive) after.deliveries(await cancelForChannel(sqlOf(tx), jobs, before.id, 'CHANNEL_OFF', clock.now()));
       const isSwitchedOn = isActive && !before.isActive;
-      const config = stored === null ? {} : { ...sealConfig(keyring, before.id, stored), version: before.version + 1 };
+      const config = stored === null ? {} : { ...sealConfig(keyring, before, stored), version: before.version + 1 };
       const row = { name, isActive, disabledReason: isSwitchedOn ? null : disabledReason, ...config, updatedAt: new Date(clock.now()) };
       await resetHealth(tx, before.id, { isSwitchedOn, isConfigured: stored !== null });
       return await tx.channel.update({ where: { id: before.id }, data: row });
@@ -97,14 +97,8 @@ export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Ke
       const id = newId();
       const now = new Date(clock.now());
       const owner = { projectId, userId, ownerId: projectId ?? userId ?? '' };
-      const row = {
-        ...owner,
-        ...sealConfig(keyring, id, stored),
-        id,
-        name: name ?? '',
-        type: kindOf(input.config).kind.kind,
-        isActive: input.isActive ?? true,
-      };
+      const type = kindOf(input.config).kind.kind;
+      const row = { ...owner, ...sealConfig(keyring, { id, type }, stored), id, name: name ?? '', type, isActive: input.isActive ?? true };
       const insert = async (tx: Tx): Promise<Channel> => await tx.channel.create({ data: { ...row, health: { create: {} }, createdAt: now, updatedAt: now } });
       const created =
         projectId === null ? changes.alone([], insert) : changeProject(deps, { viewer, action: 'channel.manage', projectId, path: 'projectId' }, insert);

@@ -1,0 +1,15 @@
+-- AlterTable
+ALTER TABLE "channels" ADD COLUMN     "destination" TEXT,
+ADD COLUMN     "pace" TEXT;
+
+-- AlterTable
+ALTER TABLE "deliveries" ADD COLUMN     "has_slot" BOOLEAN NOT NULL DEFAULT false;
+
+-- CreateTable
+CREATE TABLE "destinations" (
+    "key" TEXT NOT NULL,
+    "booked" JSONB NOT NULL DEFAULT '[]',
+    "held_until" TIMESTAMPTZ(3),
+
+    CONSTRAINT "destinations_pkey" PRIMARY KEY ("key")
+);
