@@ -91,9 +91,9 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   const api = createApi(base, starting, feedCursors);
   const authenticator = createAuthenticator({ db, wakeups, clock, onError });
   starting.defer(() => authenticator.close());
-  const { host, port, graphiql } = config;
+  const { host, port, graphiql, trustProxy } = config;
   const ping = (): Promise<unknown> => db.sql.query('SELECT 1 AS one');
-  const front = await startFront({ host, port, graphiql, log, onError, ping, api: config.role === 'worker' ? null : { ...api, authenticator } });
+  const front = await startFront({ host, port, graphiql, trustProxy, log, onError, ping, api: config.role === 'worker' ? null : { ...api, authenticator } });
   // Together: each may need most of the 15 s that stopping may take.
   starting.defer(async () => {
     await Promise.all([front.stop(), sending?.stop()]);

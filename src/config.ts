@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { parseTrustProxy, TRUST_NOBODY, type TrustProxy } from './domain/client-address.ts';
 import { checkEmail } from './domain/names.ts';
 import { checkOperatorToken } from './domain/token.ts';
 import { parseSecretKeys, type SealKey } from './lib/seal.ts';
@@ -14,6 +15,8 @@ export interface Config {
   publicUrl: string;
   logLevel: LogLevel;
   graphiql: boolean;
+  /** Whose forwarded addresses are believed. */
+  trustProxy: TrustProxy;
   /** api: everything but sending. worker: sending, and the health routes. */
   role: 'all' | 'api' | 'worker';
   /** hold: accepts and records, but sends nothing. */
@@ -80,6 +83,7 @@ const Settings = z.object({
   PUBLIC_URL: text(parsePublicUrl).optional(),
   LOG_LEVEL: choice(...LOG_LEVELS).default('info'),
   GRAPHIQL: flag.default(true),
+  TRUST_PROXY: text(parseTrustProxy).default(TRUST_NOBODY),
   ROLE: choice('all', 'api', 'worker').default('all'),
   DISPATCH: choice('send', 'hold').default('send'),
   EVENT_HISTORY: choice('problems', 'all', 'matched').default('problems'),
@@ -121,6 +125,7 @@ function toConfig(settings: z.output<typeof Settings>): Config {
     publicUrl: settings.PUBLIC_URL ?? `http://${reachableHost(host)}:${String(port)}`,
     logLevel: settings.LOG_LEVEL,
     graphiql: settings.GRAPHIQL,
+    trustProxy: settings.TRUST_PROXY,
     role: settings.ROLE,
     dispatch: settings.DISPATCH,
     eventHistory: settings.EVENT_HISTORY,

@@ -23,6 +23,7 @@ test('nothing set: the embedded default, on loopback', () => {
     publicUrl: 'http://127.0.0.1:4000',
     logLevel: 'info',
     graphiql: true,
+    trustProxy: { hops: 0 },
     role: 'all',
     dispatch: 'send',
     eventHistory: 'problems',
@@ -45,6 +46,8 @@ test.each<[string, Record<string, string>, Partial<Config>]>([
   ['PUBLIC_URL of a server that listens everywhere', { HOST: '0.0.0.0', PORT: '80' }, { publicUrl: 'http://localhost:80' }],
   ['PUBLIC_URL of an IPv6 address', { HOST: '::1' }, { publicUrl: 'http://[::1]:4000' }],
   ['GRAPHIQL', { GRAPHIQL: 'false' }, { graphiql: false }],
+  ['TRUST_PROXY, a number', { TRUST_PROXY: '2' }, { trustProxy: { hops: 2 } }],
+  ['TRUST_PROXY, a range', { TRUST_PROXY: '10.0.0.0/8' }, { trustProxy: { ranges: [{ family: 4, value: 0x0a000000n, bits: 8 }] } }],
   ['DISPATCH', { DISPATCH: 'hold' }, { dispatch: 'hold' }],
   ['EVENT_HISTORY', { EVENT_HISTORY: 'matched' }, { eventHistory: 'matched' }],
   ['OUTBOUND_CONCURRENCY', { OUTBOUND_CONCURRENCY: '1' }, { outboundConcurrency: 1 }],
@@ -79,6 +82,9 @@ describe('refused', () => {
     ['an address that is none', { BOOTSTRAP_ADMIN_EMAIL: 'admin', BOOTSTRAP_ADMIN_TOKEN: 'x'.repeat(20) }, /^BOOTSTRAP_ADMIN_EMAIL /],
     ['a CIDR that is none', { EGRESS_ALLOW_CIDRS: '10.0.0.0/8,nowhere' }, /^EGRESS_ALLOW_CIDRS entry 2 /],
     ['a host map that is none', { EGRESS_HOSTS: 'a=b' }, /^EGRESS_HOSTS entry 1 /],
+    ['proxies that are none', { TRUST_PROXY: 'true' }, /^TRUST_PROXY /],
+    ['too many proxies', { TRUST_PROXY: '17' }, /^TRUST_PROXY /],
+    ['a range among proxies that is none', { TRUST_PROXY: '10.0.0.0/8,lb.example' }, /^TRUST_PROXY /],
     ['no sends at all', { OUTBOUND_CONCURRENCY: '0' }, /^OUTBOUND_CONCURRENCY /],
     ['a pool of one, which would wait for itself', { ...POSTGRES, DATABASE_POOL: '1' }, /^DATABASE_POOL /],
   ])('%s', (_why, env, expected) => {
@@ -93,9 +99,20 @@ describe('refused', () => {
   test('no problem repeats a value', () => {
     const canary = 'canary-4711';
     const env = Object.fromEntries(
-      ['PORT', 'HOST', 'PUBLIC_URL', 'ROLE', 'LOG_LEVEL', 'GRAPHIQL', 'DISPATCH', 'EVENT_HISTORY', 'EGRESS_ALLOW_CIDRS', 'EGRESS_HOSTS', 'DATABASE_URL'].map(
-        (name) => [name, `${canary} \u0000`],
-      ),
+      [
+        'PORT',
+        'HOST',
+        'PUBLIC_URL',
+        'ROLE',
+        'LOG_LEVEL',
+        'GRAPHIQL',
+        'TRUST_PROXY',
+        'DISPATCH',
+        'EVENT_HISTORY',
+        'EGRESS_ALLOW_CIDRS',
+        'EGRESS_HOSTS',
+        'DATABASE_URL',
+      ].map((name) => [name, `${canary} \u0000`]),
     );
     const found = problems({ ...env, SECRET_KEYS: canary, BOOTSTRAP_ADMIN_TOKEN: canary, BOOTSTRAP_ADMIN_EMAIL: canary });
     expect(found.length).toBeGreaterThan(10);

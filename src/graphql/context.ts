@@ -13,6 +13,8 @@ export interface Context {
   readonly access: Access | null;
   readonly load: Loaders;
   readonly inbox: InboxSnapshot;
+  /** The client that requests count for (domain/client-address.ts). */
+  readonly address: string;
   /** Subscriptions are served over the websocket only. */
   readonly transport: 'http' | 'websocket';
 }

@@ -20,6 +20,8 @@ export interface Session {
 export interface Arrival {
   session: Session;
   transport: Context['transport'];
+  /** The client that the request counts for. */
+  address: string;
 }
 
 export type GraphqlServer = YogaServerInstance<Arrival, Context>;
@@ -33,7 +35,7 @@ interface GraphqlOptions {
 export function createGraphql({ api, logInternal }: GraphqlOptions): GraphqlServer {
   return createYoga<Arrival, Context>({
     schema,
-    context: ({ session, transport }) => createContext(api, session, transport),
+    context: (arrival) => createContext(api, arrival),
     graphqlEndpoint: '/graphql',
     // The server has a page of its own (server/graphiql.ts): this one loads its code from a CDN.
     graphiql: false,
@@ -52,13 +54,14 @@ export function createGraphql({ api, logInternal }: GraphqlOptions): GraphqlServ
 }
 
 /** The context of one operation. */
-function createContext(api: Api, session: Session, transport: Context['transport']): Context {
+function createContext(api: Api, { session, transport, address }: Arrival): Context {
   const load = createLoaders(api.db, session);
   const inbox = createInboxSnapshot(api.db);
   let access: Access | null = null;
   return {
     api,
     transport,
+    address,
     load,
     inbox,
     get viewer() {

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { clientAddress, type TrustProxy } from '../domain/client-address.ts';
 import type { Api } from '../graphql/api.ts';
 import { createGraphql, type GraphqlServer } from '../graphql/yoga.ts';
 import { projectToPublish } from '../service/access.ts';
@@ -18,6 +19,7 @@ export interface FrontOptions {
   host: string;
   port: number;
   graphiql: boolean;
+  trustProxy: TrustProxy;
   log: Log;
   onError: (error: unknown) => void;
   /** Resolves when the database answers. */
@@ -73,15 +75,16 @@ interface Parts {
   close(): Promise<void>;
 }
 
-function createParts({ graphiql, log, onError }: FrontOptions, api: NonNullable<FrontOptions['api']>): Parts {
+function createParts({ graphiql, trustProxy, log, onError }: FrontOptions, api: NonNullable<FrontOptions['api']>): Parts {
   const { authenticator, clock, publisher, wakeups } = api;
   const logInternal = (errorId: string, error: unknown): void => {
     log.error({ errorId, err: error }, 'internal error');
   };
+  const addressOf = ({ socket, headers }: IncomingMessage): string => clientAddress(trustProxy, socket.remoteAddress, String(headers['x-forwarded-for'] ?? ''));
   const graphql = createGraphql({ api, logInternal });
   const sessions = createSessions({ authenticator, wakeups, clock, onError });
   const protocol = createProtocol({ graphql, authenticator, sessions, logInternal });
-  const websockets = createWebsockets({ protocol, log, messageBytesMax: BODY_BYTES_MAX });
+  const websockets = createWebsockets({ protocol, log, addressOf, messageBytesMax: BODY_BYTES_MAX });
   const ingest = createIngest({
     publisher,
     clock,
@@ -90,7 +93,7 @@ function createParts({ graphiql, log, onError }: FrontOptions, api: NonNullable<
     bodyBytesMax: BODY_BYTES_MAX,
   });
   return {
-    http: { graphql: createGraphqlRoute(graphql, BODY_BYTES_MAX), authenticator, ingest, graphiql },
+    http: { graphql: createGraphqlRoute(graphql, BODY_BYTES_MAX), authenticator, ingest, graphiql, addressOf },
     upgrade: (req, socket, head) => {
       websockets.upgrade(req, socket, head);
     },
@@ -105,6 +108,6 @@ function createParts({ graphiql, log, onError }: FrontOptions, api: NonNullable<
 /** The first operation compiles much that later ones use: nobody should wait for it. */
 async function warmUp(graphql: GraphqlServer): Promise<void> {
   const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ query: '{ __typename }' }) };
-  const response = await graphql.fetch('http://tocsin/graphql', init, { session: { viewer: null }, transport: 'http' });
+  const response = await graphql.fetch('http://tocsin/graphql', init, { session: { viewer: null }, transport: 'http', address: 'unknown' });
   await response.text();
 }

@@ -17,6 +17,8 @@ interface HttpDeps {
     authenticator: Pick<Authenticator, 'authenticate'>;
     ingest: (req: IncomingMessage, res: ServerResponse, viewer: Viewer) => Promise<void>;
     graphiql: boolean;
+    /** The client that a request counts for. */
+    addressOf: (req: IncomingMessage) => string;
   } | null;
   health: { livez: Route; readyz: Route };
   log: Log;
@@ -52,12 +54,17 @@ export function pathOf({ url = '' }: IncomingMessage): string {
   return end < 0 ? url : url.slice(0, end);
 }
 
-function apiRoutes({ graphql, authenticator, ingest, graphiql }: NonNullable<HttpDeps['api']>): Record<string, Route> {
+function apiRoutes({ graphql, authenticator, ingest, graphiql, addressOf }: NonNullable<HttpDeps['api']>): Record<string, Route> {
   const page = graphiql ? createGraphiqlPage() : null;
   return {
     '/graphql': async (req, res) => {
-      if (page !== null && asksForPage(req)) page(req, res);
-      else await graphql(req, res, { session: { viewer: await viewerOfHeader(authenticator, req.headers.authorization) }, transport: 'http' });
+      if (page !== null && asksForPage(req)) {
+        page(req, res);
+        return;
+      }
+      const address = addressOf(req);
+      const session = { viewer: await viewerOfHeader(authenticator, req.headers.authorization) };
+      await graphql(req, res, { session, transport: 'http', address });
     },
     '/v1/events': async (req, res) => {
       if (req.method !== 'POST') {

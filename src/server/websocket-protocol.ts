@@ -12,6 +12,8 @@ import type { Sessions } from './sessions.ts';
 export interface SocketExtra {
   /** Set at connection_init. */
   session: Session;
+  /** The client that it counts for. */
+  address: string;
   /** Ends the watch on its token. */
   release: () => void;
   /** Closes the socket: its token stands for nobody any more. */
@@ -49,7 +51,7 @@ export function createProtocol({ graphql, authenticator, sessions, logInternal }
 
     onSubscribe: async ({ extra }, _id, params) => {
       try {
-        const enveloped = graphql.getEnveloped({ session: extra.session, transport: 'websocket', params }) as Enveloped;
+        const enveloped = graphql.getEnveloped({ session: extra.session, transport: 'websocket', address: extra.address, params }) as Enveloped;
         const document = enveloped.parse(params.query);
         if (operationOf(document, params.operationName) === null) {
           return [operationError([{ path: '', message: 'the document has no operation of that name, or several and no name is given' }])];

@@ -9,6 +9,8 @@ import type { SocketExtra } from './websocket-protocol.ts';
 interface WebsocketDeps {
   protocol: Server<SocketExtra>;
   log: Log;
+  /** The client that a request counts for. */
+  addressOf: (req: IncomingMessage) => string;
   messageBytesMax: number;
   limits?: Partial<typeof SOCKET_LIMITS>;
 }
@@ -34,24 +36,24 @@ export const SOCKET_LIMITS = {
 
 /** GraphQL's websockets, on the same path as its HTTP. */
 export function createWebsockets(deps: WebsocketDeps): Websockets {
-  const { protocol, log, messageBytesMax } = deps;
+  const { protocol, log, addressOf, messageBytesMax } = deps;
   const limits = { ...SOCKET_LIMITS, ...deps.limits };
   const server = new WebSocketServer({ noServer: true, maxPayload: messageBytesMax, handleProtocols });
   let isClosing = false;
 
-  server.on('connection', (socket: WebSocket) => {
+  server.on('connection', (socket: WebSocket, req: IncomingMessage) => {
     socket.on('error', (error) => {
       log.debug({ err: error }, 'websocket error');
     });
-    serve(socket);
+    serve(socket, addressOf(req));
     keepAlive(socket, limits.pingMs);
   });
 
-  function serve(socket: WebSocket): void {
+  function serve(socket: WebSocket, address: string): void {
     const onRevoked = (): void => {
       socket.close(CLOSE_FORBIDDEN, 'Forbidden');
     };
-    const extra: SocketExtra = { session: { viewer: null }, release: () => {}, onRevoked };
+    const extra: SocketExtra = { session: { viewer: null }, address, release: () => {}, onRevoked };
     const closed = protocol.opened(
       {
         protocol: socket.protocol,

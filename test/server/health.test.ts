@@ -1,4 +1,5 @@
 import { afterEach, expect, test } from 'vitest';
+import { TRUST_NOBODY } from '../../src/domain/client-address.ts';
 import { type Front, startFront } from '../../src/server/front.ts';
 import { createProbe } from '../../src/server/health.ts';
 import { createLog } from '../../src/server/log.ts';
@@ -13,7 +14,8 @@ afterEach(async () => {
 
 /** A process with health routes only, on a database that answers as `ping` does. */
 async function start(ping: () => Promise<unknown>): Promise<Front> {
-  front = await startFront({ host: '127.0.0.1', port: 0, graphiql: true, log: createLog('info', log.stream), onError: () => {}, ping, api: null });
+  const trustProxy = TRUST_NOBODY;
+  front = await startFront({ host: '127.0.0.1', port: 0, graphiql: true, trustProxy, log: createLog('info', log.stream), onError: () => {}, ping, api: null });
   return front;
 }
 

@@ -31,6 +31,7 @@ const server = createHttpServer({
   api: {
     graphql: () => {},
     graphiql: false,
+    addressOf: () => '192.0.2.1',
     authenticator: { authenticate: (token) => Promise.resolve(VIEWERS[token] ?? null) },
     ingest: createIngest({
       clock: systemClock,

@@ -34,7 +34,7 @@ async function start(limits: Partial<typeof SOCKET_LIMITS> = {}): Promise<string
     schema,
     roots: { query: { large: () => 'x'.repeat(MEBIBYTE) }, subscription: { large } },
   });
-  websockets = createWebsockets({ protocol, log: createLog('info', log.stream), messageBytesMax: 64 * 1024, limits });
+  websockets = createWebsockets({ protocol, log: createLog('info', log.stream), addressOf: () => '192.0.2.1', messageBytesMax: 64 * 1024, limits });
   server = createServer();
   server.on('upgrade', (req, socket, head) => {
     websockets.upgrade(req, socket, head);
