@@ -168,7 +168,7 @@ function random(): number {
 async function startSending({ config, clock, log, db, wakeups, jobs, http, keyring, onError }: Base, stack: AsyncDisposableStack): Promise<Dispatcher | null> {
   const now = (): number => clock.now();
   await jobs.schedule('sweep', '* * * * *', async () => {
-    const { repaired } = await sweep({ db, jobs, wakeups, newId: uuidv7 });
+    const { repaired } = await sweep({ db, jobs, wakeups, now, newId: uuidv7 });
     if (repaired > 0) log.warn({ repaired }, 'queued deliveries had no job');
   });
   if (config.dispatch === 'hold') return null;

@@ -4,6 +4,7 @@ import { forgetCooldowns } from './cooldowns.ts';
 import type { Jobs } from './jobs.ts';
 import { forgetDestinations } from './pacer.ts';
 import { forgetRuleChanges } from './subscription-index.ts';
+import { forgetTests } from './test-throttle.ts';
 
 export interface SweepResult {
   /** QUEUED deliveries that had no live job: a bug or a hand in the database. */
@@ -11,24 +12,32 @@ export interface SweepResult {
   cooldowns: number;
   ruleChanges: number;
   destinations: number;
+  testThrottles: number;
 }
 
 interface SweepDeps {
   db: Database;
   jobs: Jobs;
   wakeups: Wakeups;
+  now: () => number;
   newId: () => string;
 }
 
 /**
  * What is looked at once a minute: no QUEUED delivery without a live job, cooldown keys that hold nothing any more, changes of rules that every index has taken
- * in, destinations at rest.
+ * in, destinations at rest, test sends that no throttle counts any more.
  */
 export async function sweep(deps: SweepDeps): Promise<SweepResult> {
   const repaired = await deps.db.transaction((tx) => repairJobs(deps, tx));
   if (repaired > 0) deps.wakeups.jobs();
   const { sql } = deps.db;
-  return { repaired, cooldowns: await forgetCooldowns(sql), ruleChanges: await forgetRuleChanges(sql), destinations: await forgetDestinations(sql) };
+  return {
+    repaired,
+    cooldowns: await forgetCooldowns(sql),
+    ruleChanges: await forgetRuleChanges(sql),
+    destinations: await forgetDestinations(sql),
+    testThrottles: await forgetTests(sql, deps.now()),
+  };
 }
 
 /**

@@ -137,7 +137,7 @@ async function expectNothingForStrangers(): Promise<void> {
 
 /** No delivery that waits lacks its job (spec 5), and no job waits for a delivery that needs none. */
 async function expectJobsToMatch(): Promise<void> {
-  expect((await sweep({ db: a.db, jobs: a.jobs, wakeups: a.wakeups, newId: uuidv7 })).repaired).toBe(0);
+  expect((await sweep({ db: a.db, jobs: a.jobs, wakeups: a.wakeups, now: Date.now, newId: uuidv7 })).repaired).toBe(0);
   const stale = await a.db.sql.query(
     `SELECT j.id FROM pgboss.job AS j WHERE j.name = 'deliver' AND j.state = 'created' AND NOT EXISTS (SELECT 1 FROM deliveries AS d WHERE d.job_id = j.id AND d.status = 'QUEUED')`,
   );
@@ -420,7 +420,7 @@ test('forgetting cooldown keys that are over × publish', async () => {
       quiet,
       order.map((taskName) => failedTask({ id: uuidv7(), taskName })),
     );
-  const forget = (side: Side): Promise<unknown> => sweep({ db: side.db, jobs: side.jobs, wakeups: side.wakeups, newId: uuidv7 });
+  const forget = (side: Side): Promise<unknown> => sweep({ db: side.db, jobs: side.jobs, wakeups: side.wakeups, now: Date.now, newId: uuidv7 });
   for (let round = 0; round < ROUNDS; round += 1) {
     await publisher(
       a,

@@ -341,7 +341,7 @@ test('redeliver queues FAILED and CANCELLED ones again: the schedule begins anew
 test('the sweep finds nothing to repair in what the pipeline does, and repairs a QUEUED delivery whose job is gone', async () => {
   const { projectId } = await setUp();
   await publish(projectId, 3);
-  const deps = { db, jobs: pipeline.jobs, wakeups: pipeline.wakeups, newId: uuidv7 };
+  const deps = { db, jobs: pipeline.jobs, wakeups: pipeline.wakeups, now: Date.now, newId: uuidv7 };
   expect(await sweep(deps)).toMatchObject({ repaired: 0 });
   await db.sql.query(`DELETE FROM pgboss.job WHERE name = 'deliver'`);
   expect(await sweep(deps)).toMatchObject({ repaired: 3 });

@@ -158,7 +158,7 @@ test('an index that is further behind than changes are kept is read anew, and so
 
 test('the sweep forgets changes that no index needs', async () => {
   const { db, jobs, wakeups } = pipeline;
-  const run = () => sweep({ db, jobs, wakeups, newId: uuidv7 });
+  const run = () => sweep({ db, jobs, wakeups, now: Date.now, newId: uuidv7 });
   await run();
   expect((await run()).ruleChanges).toBe(0);
   await db.sql.query('UPDATE projects SET rules_version = rules_version + 10000 WHERE id = $1::uuid', [projectId]);
