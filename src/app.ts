@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import packageJson from '../package.json' with { type: 'json' };
-import { createSend } from './channels/send.ts';
+import { createSend, type Send } from './channels/send.ts';
 import type { Config } from './config.ts';
 import { loadSecretKeys, lockDataDir, writeAdminToken } from './data-dir.ts';
 import type { Database } from './db/database.ts';
@@ -39,6 +39,7 @@ import { createDefaults } from './service/defaults.ts';
 import { createMembers } from './service/members.ts';
 import { createProjects } from './service/projects.ts';
 import { createSubscriptions } from './service/subscriptions.ts';
+import { createTestSends } from './service/test-sends.ts';
 import { createTokens } from './service/tokens.ts';
 import { createUsers } from './service/users.ts';
 
@@ -82,7 +83,8 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   const http = createGuardedHttp({ policy: config.egress, lookup: createSystemLookup(), clock });
   starting.defer(() => http.close());
 
-  const base: Base = { config, clock, log, db, wakeups, jobs, http, keyring, onError };
+  const send = createSend({ http, clock, version: packageJson.version });
+  const base: Base = { config, clock, log, db, wakeups, jobs, http, send, keyring, onError };
   const sending = config.role === 'api' ? null : await startSending(base, starting);
   const feedCursors = createFeedCursors(
     await readEpoch(db.sql),
@@ -96,7 +98,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   const front = await startFront({ host, port, graphiql, trustProxy, log, onError, ping, api: config.role === 'worker' ? null : { ...api, authenticator } });
   // Together: each may need most of the 15 s that stopping may take.
   starting.defer(async () => {
-    await Promise.all([front.stop(), sending?.stop()]);
+    await Promise.all([front.stop().then(() => api.testSends.stop()), sending?.stop()]);
   });
   front.setReady();
 
@@ -114,6 +116,7 @@ interface Base {
   wakeups: WakeupBus;
   jobs: Jobs;
   http: HttpPort;
+  send: Send;
   keyring: Keyring;
   onError: (error: unknown) => void;
 }
@@ -165,14 +168,14 @@ function random(): number {
 }
 
 /** Sends what is due (unless DISPATCH=hold), and looks after the queue once a minute. */
-async function startSending({ config, clock, log, db, wakeups, jobs, http, keyring, onError }: Base, stack: AsyncDisposableStack): Promise<Dispatcher | null> {
+async function startSending({ config, clock, log, db, wakeups, jobs, send, keyring, onError }: Base, stack: AsyncDisposableStack): Promise<Dispatcher | null> {
   const now = (): number => clock.now();
   await jobs.schedule('sweep', '* * * * *', async () => {
     const { repaired } = await sweep({ db, jobs, wakeups, now, newId: uuidv7 });
     if (repaired > 0) log.warn({ repaired }, 'queued deliveries had no job');
   });
   if (config.dispatch === 'hold') return null;
-  const attempt = createAttempt({ send: createSend({ http, clock, version: packageJson.version }), keyring });
+  const attempt = createAttempt({ send, keyring });
   const settling = { db, jobs, wakeups, now, newId: uuidv7, random };
   const dispatcher = createDispatcher({ ...settling, clock, concurrency: config.outboundConcurrency, attempt, onError });
   dispatcher.start();
@@ -182,7 +185,7 @@ async function startSending({ config, clock, log, db, wakeups, jobs, http, keyri
 
 /** What GraphQL and /v1 translate to. */
 function createApi(base: Base, stack: AsyncDisposableStack, feedCursors: FeedCursors): Api {
-  const { config, clock, db, wakeups, jobs, http, keyring, onError } = base;
+  const { config, clock, db, wakeups, jobs, http, send, keyring, onError } = base;
   const { publicUrl } = config;
   const now = (): number => clock.now();
   const fired = createFiredLog({ sql: db.sql, clock, onError });
@@ -214,6 +217,7 @@ function createApi(base: Base, stack: AsyncDisposableStack, feedCursors: FeedCur
     members: createMembers(serviceDeps),
     tokens: createTokens({ ...serviceDeps, randomBytes }),
     channels: createChannels({ ...serviceDeps, http, keyring }),
+    testSends: createTestSends({ ...serviceDeps, http, keyring, send, publicUrl, isHeld: config.dispatch === 'hold' }),
     subscriptions: createSubscriptions(serviceDeps),
     defaults: createDefaults(serviceDeps),
     feedCursors,

@@ -11,7 +11,8 @@ export interface ConfigUrl {
   url: string;
 }
 
-export type MergeResult = { ok: true; stored: StoredConfig; urls: ConfigUrl[] } | { ok: false; issues: InputIssue[] };
+/** `hasMoved`: a target of the kind changed, so that it goes to another place than the stored one. */
+export type MergeResult = { ok: true; stored: StoredConfig; urls: ConfigUrl[]; hasMoved: boolean } | { ok: false; issues: InputIssue[] };
 
 /**
  * The config after an input of the API (spec 4, "Secrets"), checked as a whole. `stored` is null at creation. A field that the input leaves out
@@ -31,7 +32,7 @@ export function mergeConfig(kind: ChannelKind, stored: StoredConfig | null, inpu
   if (!read.ok || issues.length > 0) return { ok: false, issues: issues.map(({ path, message }) => ({ path: join(base, path), message })) };
   const previous = hasMoved ? {} : previousSecrets(kind.fields, before, read.values, nowMs);
   const urls = Object.entries(kind.fields).flatMap(([name, field]) => urlOf(join(base, name), field, read.values[name]));
-  return { ok: true, stored: splitConfig(kind.fields, read.values, previous), urls };
+  return { ok: true, stored: splitConfig(kind.fields, read.values, previous), urls, hasMoved };
 }
 
 const NOTHING: { given: GivenValues; previous: PreviousSecrets } = { given: {}, previous: {} };

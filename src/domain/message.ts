@@ -36,9 +36,14 @@ export function eventUrl({ event, project, publicUrl }: LinkContext): string {
   const isTask = event.trigger.startsWith('task.');
   const templated = isTask && project.taskUrlTemplate !== null ? fillTemplate(project.taskUrlTemplate, event) : null;
   if (templated !== null) return templated;
-  const base = project.dashboardUrl ?? `${withoutSlash(publicUrl)}/projects/${percentEncode(project.slug)}`;
+  const base = projectUrl(project, publicUrl);
   const subject = isTask ? event.taskId : event.agent;
   return isGiven(subject) ? `${withoutSlash(base)}/${isTask ? 'tasks' : 'agents'}/${percentEncode(subject)}` : base;
+}
+
+/** Where a project is to be seen: its dashboard, or this server's own page of it. */
+export function projectUrl({ slug, dashboardUrl }: Pick<LinkContext['project'], 'slug' | 'dashboardUrl'>, publicUrl: string): string {
+  return dashboardUrl ?? `${withoutSlash(publicUrl)}/projects/${percentEncode(slug)}`;
 }
 
 /**

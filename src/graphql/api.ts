@@ -11,6 +11,7 @@ import type { Defaults } from '../service/defaults.ts';
 import type { Members } from '../service/members.ts';
 import type { Projects } from '../service/projects.ts';
 import type { Subscriptions } from '../service/subscriptions.ts';
+import type { TestSends } from '../service/test-sends.ts';
 import type { Tokens } from '../service/tokens.ts';
 import type { Users } from '../service/users.ts';
 
@@ -26,6 +27,7 @@ export interface Api {
   members: Members;
   tokens: Tokens;
   channels: Channels;
+  testSends: TestSends;
   subscriptions: Subscriptions;
   defaults: Defaults;
   feedCursors: FeedCursors;

@@ -6,6 +6,8 @@ import './types/project.ts';
 import './types/membership.ts';
 import './types/token.ts';
 import './types/channel.ts';
+import './types/channel-test.ts';
+import './types/channel-types.ts';
 import './types/subscription.ts';
 import './types/default-subscription.ts';
 import './types/event.ts';

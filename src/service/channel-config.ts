@@ -24,6 +24,13 @@ export function kindOf(config: ConfigInput): { kind: ChannelKind; fields: Readon
   return { kind, fields };
 }
 
+/** A config that may be stored, or sent by once. */
+export interface PreparedConfig {
+  stored: StoredConfig;
+  /** Whether it goes to another place than the one that it was laid over. */
+  hasMoved: boolean;
+}
+
 /**
  * What is to be stored after `config` was laid over what is stored (null: nothing), by the rules of spec 4, egress policy included. Asks the network, so
  * never call it in a transaction. Throws BAD_USER_INPUT.
@@ -33,7 +40,7 @@ export async function prepareConfig(
   config: ConfigInput,
   stored: { type: string; config: StoredConfig } | null,
   nowMs: number,
-): Promise<StoredConfig> {
+): Promise<PreparedConfig> {
   const { kind, fields } = kindOf(config);
   if (stored !== null && stored.type !== kind.kind)
     throw badInput([{ path: `config.${kind.kind}`, message: 'must be of the kind of the channel: kinds do not change' }]);
@@ -42,7 +49,7 @@ export async function prepareConfig(
   const checks = await Promise.all(merged.urls.map(async ({ path, url }) => ({ path, check: await http.check(url) })));
   const issues = checks.flatMap(({ path, check }) => (check.ok ? [] : [{ path, message: check.message }]));
   if (issues.length > 0) throw badInput(issues);
-  return merged.stored;
+  return { stored: merged.stored, hasMoved: merged.hasMoved };
 }
 
 /** The columns of a channel's config, its secrets sealed for its row. */
@@ -58,4 +65,9 @@ export function sealConfig(
 /** The config of a row, its secrets open. Throws a SealError where they do not open. */
 export function openConfig(keyring: Keyring, row: Pick<Channel, 'id' | 'config' | 'secrets'>): StoredConfig {
   return { config: isRecord(row.config) ? (row.config as StoredConfig['config']) : {}, secrets: new Secret(keyring.open(row.secrets, row.id)) };
+}
+
+/** A config ready to send, or why it cannot be, which repeats no value of it. */
+export function compileConfig(type: string, config: StoredConfig): ReturnType<ChannelKind['compile']> {
+  return channelOf(type)?.compile(config) ?? { ok: false, problem: 'this version of the server does not know this kind of channel' };
 }

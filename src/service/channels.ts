@@ -1,3 +1,4 @@
+import type { StoredConfig } from '../channels/config.ts';
 import { sqlOf } from '../db/open.ts';
 import { checkName } from '../domain/names.ts';
 import type { HttpPort } from '../domain/ports.ts';
@@ -10,8 +11,8 @@ import { requireInProject, requireUser } from './access.ts';
 import { type After, orTaken, type Tx } from './change.ts';
 import { type ConfigInput, kindOf, openConfig, prepareConfig, sealConfig } from './channel-config.ts';
 import { changeProject, type ServiceDeps } from './deps.ts';
+import { findManagedChannel } from './managed-channel.ts';
 import { accept, conflict, createProblems } from './refusals.ts';
-import { visibleChannels } from './visible.ts';
 
 export interface CreateChannelInput {
   /** Without it the channel is the viewer's own. */
@@ -31,10 +32,26 @@ export interface UpdateChannelInput {
 
 export interface Channels {
   createChannel(viewer: Viewer, input: CreateChannelInput): Promise<{ channel: Channel }>;
+  /**
+   * A copy with its secrets and a health of its own, for whoever may change both the channel and what is to own the copy. It is on or off as the channel is.
+   * Without projectId the copy is the viewer's own.
+   */
+  copyChannel(viewer: Viewer, input: { id: string; projectId?: string | null; name: string }): Promise<{ channel: Channel }>;
   /** Switching a channel off cancels what waits for it; switching it on again forgets why it was off, and its failures. */
   updateChannel(viewer: Viewer, input: UpdateChannelInput): Promise<{ channel: Channel }>;
   /** Takes it off its subscriptions and cancels what waits for it. */
   deleteChannel(viewer: Viewer, input: { id: string }): Promise<{ id: string }>;
+}
+
+/** What is to be made, checked but for its config. */
+interface NewChannel {
+  projectId: string | null;
+  name: string;
+}
+interface NewConfig {
+  type: string;
+  stored: StoredConfig;
+  isActive: boolean;
 }
 
 /** Times that an update is begun anew where the config was changed by somebody else meanwhile. */
@@ -49,12 +66,30 @@ const HEALTHY = { ...REACHABLE, consecutiveFailures: 0, failingSince: null, noti
 export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Keyring }): Channels {
   const { db, changes, jobs, clock, newId, http, keyring } = deps;
 
-  /** The channel, where the viewer may change it. */
-  async function find(viewer: Viewer, id: string): Promise<Channel> {
-    const channel = await db.prisma.channel.findFirst({ where: { AND: [{ id }, visibleChannels(viewer)] } });
-    if (channel === null) throw notFound('id', 'channel');
-    if (channel.projectId !== null) await requireInProject(db.prisma, viewer, 'channel.manage', channel.projectId, 'id');
-    return channel;
+  /** A new channel of the project, or the viewer's own; its owner's rights and its name are checked, `find` gives the rest inside the transaction. */
+  async function insert(viewer: Viewer, { projectId, name }: NewChannel, find: (tx: Tx) => Promise<NewConfig>): Promise<Channel> {
+    const userId = projectId === null ? requireUser(viewer) : null;
+    const id = newId();
+    const run = async (tx: Tx): Promise<Channel> => {
+      const { type, stored, isActive } = await find(tx);
+      const now = new Date(clock.now());
+      const owner = { projectId, userId, ownerId: projectId ?? userId ?? '' };
+      const row = { ...owner, ...sealConfig(keyring, { id, type }, stored), id, name, type, isActive };
+      return await tx.channel.create({ data: { ...row, health: { create: {} }, createdAt: now, updatedAt: now } });
+    };
+    const inserted = projectId === null ? changes.alone([], run) : changeProject(deps, { viewer, action: 'channel.manage', projectId, path: 'projectId' }, run);
+    return await orTaken(inserted, nameTaken);
+  }
+
+  /** Throws unless the viewer may make a channel there: before anything is looked up on the network. Gives its checked name. */
+  async function checkNew(viewer: Viewer, input: { projectId?: string | null; name: string }): Promise<NewChannel> {
+    const projectId = input.projectId ?? null;
+    if (projectId === null) requireUser(viewer);
+    else await requireInProject(db.prisma, viewer, 'channel.manage', projectId, 'projectId');
+    const problems = createProblems();
+    const name = problems.take('name', checkName(input.name));
+    problems.throwIfAny();
+    return { projectId, name: name ?? '' };
   }
 
   /** A change of a channel, with all projects held whose subscriptions point to it, and its row. */
@@ -68,11 +103,16 @@ export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Ke
     });
   }
 
+  /** The channel's config with `given` laid over it. */
+  async function prepareOver(channel: Channel, given: ConfigInput): Promise<StoredConfig> {
+    return (await prepareConfig(http, given, { type: channel.type, config: openConfig(keyring, channel) }, clock.now())).stored;
+  }
+
   /** One try; null where the config that it was to be laid over is not the stored one any more. */
   async function tryUpdate(viewer: Viewer, input: UpdateChannelInput): Promise<Channel | null> {
-    const seen = await find(viewer, input.id);
+    const seen = await findManagedChannel(db.prisma, viewer, input.id, 'id');
     const { config: given, ...status } = readUpdate(input);
-    const stored = given === undefined ? null : await prepareConfig(http, given, { type: seen.type, config: openConfig(keyring, seen) }, clock.now());
+    const stored = given === undefined ? null : await prepareOver(seen, given);
     return await change(viewer, seen, async (tx, after, before) => {
       if (stored !== null && before.version !== seen.version) return null;
       const { name, isActive, disabledReason } = { ...before, ...status };
@@ -87,22 +127,22 @@ export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Ke
 
   return {
     createChannel: async (viewer, input) => {
-      const projectId = input.projectId ?? null;
-      const userId = projectId === null ? requireUser(viewer) : null;
-      if (projectId !== null) await requireInProject(db.prisma, viewer, 'channel.manage', projectId, 'projectId');
-      const problems = createProblems();
-      const name = problems.take('name', checkName(input.name));
-      problems.throwIfAny();
-      const stored = await prepareConfig(http, input.config, null, clock.now());
-      const id = newId();
-      const now = new Date(clock.now());
-      const owner = { projectId, userId, ownerId: projectId ?? userId ?? '' };
-      const type = kindOf(input.config).kind.kind;
-      const row = { ...owner, ...sealConfig(keyring, { id, type }, stored), id, name: name ?? '', type, isActive: input.isActive ?? true };
-      const insert = async (tx: Tx): Promise<Channel> => await tx.channel.create({ data: { ...row, health: { create: {} }, createdAt: now, updatedAt: now } });
-      const created =
-        projectId === null ? changes.alone([], insert) : changeProject(deps, { viewer, action: 'channel.manage', projectId, path: 'projectId' }, insert);
-      return { channel: await orTaken(created, nameTaken) };
+      const owned = await checkNew(viewer, input);
+      const { stored } = await prepareConfig(http, input.config, null, clock.now());
+      const config = { type: kindOf(input.config).kind.kind, stored, isActive: input.isActive ?? true };
+      return { channel: await insert(viewer, owned, () => Promise.resolve(config)) };
+    },
+
+    copyChannel: async (viewer, input) => {
+      const source = await findManagedChannel(db.prisma, viewer, input.id, 'id');
+      const owned = await checkNew(viewer, input);
+      // Egress policy may have been narrowed since it was saved.
+      await prepareOver(source, { [source.type]: {} });
+      const channel = await insert(viewer, owned, async (tx) => {
+        const { type, isActive, ...sealed } = await findManagedChannel(tx, viewer, input.id, 'id');
+        return { type, isActive, stored: openConfig(keyring, sealed) };
+      });
+      return { channel };
     },
 
     updateChannel: async (viewer, input) => {
@@ -114,7 +154,7 @@ export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Ke
     },
 
     deleteChannel: async (viewer, { id }) => {
-      const seen = await find(viewer, id);
+      const seen = await findManagedChannel(db.prisma, viewer, id, 'id');
       return await change(viewer, seen, async (tx, after) => {
         after.deliveries(await cancelForChannel(sqlOf(tx), jobs, id, 'CHANNEL_DELETED', clock.now()));
         await tx.channel.delete({ where: { id } });

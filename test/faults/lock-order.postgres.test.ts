@@ -1,8 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Outcome } from '../../src/domain/outcome.ts';
+import type { HttpPort } from '../../src/domain/ports.ts';
 import type { Viewer } from '../../src/domain/viewer.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { uuidv7 } from '../../src/lib/id.ts';
+import type { Keyring } from '../../src/lib/seal.ts';
 import { changeInbox } from '../../src/pipeline/change-inbox.ts';
 import { cancelDeliveries, clearDeliveries, redeliver } from '../../src/pipeline/deliveries.ts';
 import { createFiredLog } from '../../src/pipeline/fired.ts';
@@ -14,6 +16,7 @@ import type { ServiceDeps } from '../../src/service/deps.ts';
 import { createMembers, type Members } from '../../src/service/members.ts';
 import { createProjects, type Projects } from '../../src/service/projects.ts';
 import { createSubscriptions, type Subscriptions } from '../../src/service/subscriptions.ts';
+import { createTestSends, type TestSends } from '../../src/service/test-sends.ts';
 import { createUsers, type Users } from '../../src/service/users.ts';
 import { createManualClock } from '../support/clock.ts';
 import { openTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -25,7 +28,10 @@ import { administer } from '../support/template.ts';
 // holds where PostgreSQL counts no deadlock: those that its victims' retries would hide count too.
 
 /** One process: a pipeline and the services on its pool. */
-interface Side extends TestPipeline, Members, Subscriptions, Channels, Projects, Users {}
+interface Side extends TestPipeline, Members, Subscriptions, Channels, Projects, Users {
+  http: HttpPort;
+  keyring: Keyring;
+}
 
 let database: TestDatabase;
 let a: Side;
@@ -54,7 +60,7 @@ async function openSide(): Promise<Side> {
   const http = { post: () => Promise.reject(new Error('unused')), check: () => Promise.resolve({ ok: true } as const) };
   const keyring = { seal: (text: string) => text, open: (text: string) => text };
   const services = { ...createMembers(deps), ...createSubscriptions(deps), ...createProjects(deps), ...createUsers(deps) };
-  return { ...pipeline, ...services, ...createChannels({ ...deps, http, keyring }) };
+  return { ...pipeline, ...services, ...createChannels({ ...deps, http, keyring }), http, keyring };
 }
 
 /** What PostgreSQL has counted since the database was made; sessions that have ended have told it all. */
@@ -485,6 +491,65 @@ test('clearing the log of deliveries × members who leave × redelivering', asyn
   await clearDeliveries(a, projectId, new Date(Date.now() + 1_000));
   expect(await a.db.prisma.deliveryViewer.count({ where: { userId: { in: memberIds } } })).toBe(0);
   await expectJobsToMatch();
+});
+
+test('test sends × deleting channels × admins who leave × deleting users × clearing the log × the sweep', async () => {
+  const { projectId, memberIds } = world;
+  const [first = '', second = '', ...others] = memberIds;
+  for (const userId of memberIds) await a.setMember(root, { projectId, userId, role: 'ADMIN' });
+  // Each call is a minute later: no test is one too many.
+  let laterMs = 0;
+  const now = (): number => {
+    laterMs += 60_000;
+    return Date.now() + laterMs;
+  };
+  const clock = { ...systemClock, now };
+  const senderOf = (side: Side): TestSends => {
+    const { db, jobs, wakeups, keyring, http } = side;
+    const deps = { db, jobs, clock, newId: uuidv7, changes: createChanges({ db, wakeups }), keyring, http };
+    return createTestSends({ ...deps, send: () => Promise.resolve(DELIVERED), publicUrl: 'http://tocsin.test', isHeld: false });
+  };
+  let asked = 0;
+  let sent = 0;
+  const sends = (side: Side, userIds: readonly string[], address: string) => async () => {
+    const sender = senderOf(side);
+    for (const userId of userIds) {
+      const viewer: Viewer = { kind: 'user', userId, isAdmin: false, tokenId: null, expiresAt: null };
+      const id = world.channelIds[asked % world.channelIds.length] ?? '';
+      asked += 1;
+      const result = await sender.testChannel({ viewer, address }, { id }).catch(allowNotFound);
+      if (result?.success === false) sent += 1;
+    }
+  };
+  const replaceChannels = (side: Side, at: number) => async () => {
+    const id = world.channelIds[at] ?? '';
+    world.channelIds[at] = await addChannel(side.db, { projectId });
+    await side.deleteChannel(root, { id });
+  };
+  const leaveAndJoin = (side: Side, userId: string) => async () => {
+    await side.removeMember(root, { projectId, userId });
+    await side.setMember(root, { projectId, userId, role: 'ADMIN' });
+  };
+  const removeUser = (side: Side, userIds: readonly string[]) => async (round: number) => {
+    const userId = userIds[round / 8];
+    if (userId !== undefined) await side.deleteUser(root, { id: userId });
+  };
+  await contend(
+    sends(a, memberIds, '192.0.2.1'),
+    sends(b, memberIds.toReversed(), '192.0.2.1'),
+    replaceChannels(a, 0),
+    replaceChannels(b, 1),
+    leaveAndJoin(a, first),
+    leaveAndJoin(b, second),
+    removeUser(a, others.slice(0, 3)),
+    removeUser(b, others.slice(3, 5)),
+    () => clearDeliveries(a, projectId, new Date('2100-01-01')),
+    () => sweep({ db: b.db, jobs: b.jobs, wakeups: b.wakeups, now, newId: uuidv7 }),
+    () => sweep({ db: a.db, jobs: a.jobs, wakeups: a.wakeups, now, newId: uuidv7 }),
+  );
+  expect(sent).toBeGreaterThan(ROUNDS);
+  const orphans = await a.db.sql.query('SELECT 1 FROM delivery_viewers AS v WHERE NOT EXISTS (SELECT 1 FROM memberships AS m WHERE m.user_id = v.user_id)');
+  expect(orphans).toEqual([]);
 });
 
 /** What is written into a project that is gone by then is refused. */

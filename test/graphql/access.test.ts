@@ -42,10 +42,13 @@ afterAll(async () => {
   await app.close();
 });
 
+/** Nobody listens there. */
+const UNREACHABLE = { webhook: { url: 'http://127.0.0.1:48999/hook' } };
+
 async function makeObjects(): Promise<Ids> {
   const { projectId, people } = scene;
   const [admin, member] = [people.admin.token, people.member.token];
-  const config = { webhook: { url: 'http://127.0.0.1:48999/hook', hmacSecret: 'canary-4711' } };
+  const config = { webhook: { ...UNREACHABLE.webhook, hmacSecret: 'canary-4711' } };
   const subscribe = async (input: CreateSubscriptionInput, token: string): Promise<string> =>
     (await app.data(CREATE_SUBSCRIPTION, { input }, token)).createSubscription.subscription.id;
   const projectChannel = (await app.data(CREATE_CHANNEL, { input: { projectId, name: 'ours', config } }, admin)).createChannel.channel.id;
@@ -91,6 +94,7 @@ const unknownId = (type: Parameters<typeof globalId>[0]): string => globalId(typ
 describe('reading', () => {
   test.each<Row>([
     ['the viewer', call(VIEWER, () => ({})), `${U} ${F} - - - - -`],
+    ['kinds of channel', call(gql(`{ channelTypes { type } }`), () => ({})), `${U} ${F} - - - - -`],
     ['all users', call(gql(`{ users { edges { node { id } } } }`), () => ({})), `${U} ${F} ${F} ${F} ${F} ${F} -`],
     ['all projects', call(gql(`{ projects { edges { node { id } } } }`), () => ({})), `${U} ${F} ${F} ${F} ${F} ${F} -`],
     [
@@ -102,6 +106,10 @@ describe('reading', () => {
     expect(await codesOf(run)).toEqual(codes.split(' '));
   });
 });
+
+const COPY_CHANNEL = gql(`mutation ($input: CopyChannelInput!) { copyChannel(input: $input) { channel { id } } }`);
+const TEST_CHANNEL = gql(`mutation ($input: TestChannelInput!) { testChannel(input: $input) { success } }`);
+const TEST_CONFIG = gql(`mutation ($input: TestChannelConfigInput!) { testChannelConfig(input: $input) { success } }`);
 
 describe('changing', () => {
   const slug = (): string => `p-${uuidv7()}`;
@@ -124,6 +132,26 @@ describe('changing', () => {
     ["make another's token", change(CREATE_TOKEN, () => ({ userId: ids.outsider, name: 'x' })), `${U} ${F} - ${F} ${F} ${F} -`],
     ['change a project channel', change(UPDATE_CHANNEL, () => ({ id: ids.projectChannel, name: 'ours' })), `${U} ${F} ${N} ${F} - ${N} -`],
     ["change a member's channel", change(UPDATE_CHANNEL, () => ({ id: ids.memberChannel, name: 'mine' })), `${U} ${F} ${N} - ${N} ${N} ${N}`],
+    ['copy a project channel into one’s own', change(COPY_CHANNEL, () => ({ id: ids.projectChannel, name: 'copy' })), `${U} ${F} ${N} ${F} - ${N} -`],
+    [
+      "copy a member's channel into the project",
+      change(COPY_CHANNEL, () => ({ id: ids.memberChannel, projectId: ids.project, name: 'copy' })),
+      `${U} ${F} ${N} ${F} ${N} ${N} ${N}`,
+    ],
+    ['test a project channel', change(TEST_CHANNEL, () => ({ id: ids.projectChannel })), `${U} ${F} ${N} ${F} - ${N} -`],
+    ["test a member's channel", change(TEST_CHANNEL, () => ({ id: ids.memberChannel })), `${U} ${F} ${N} - ${N} ${N} ${N}`],
+    ['test a config of the project', change(TEST_CONFIG, () => ({ projectId: ids.project, config: UNREACHABLE })), `${U} ${F} ${N} ${F} - ${N} -`],
+    ['test a config of nobody', change(TEST_CONFIG, () => ({ config: UNREACHABLE })), `${U} ${F} - - - - -`],
+    [
+      'test an edited config of a project channel',
+      change(TEST_CONFIG, () => ({ channelId: ids.projectChannel, config: { webhook: {} } })),
+      `${U} ${F} ${N} ${F} - ${N} -`,
+    ],
+    [
+      "test an edited config of a member's channel",
+      change(TEST_CONFIG, () => ({ channelId: ids.memberChannel, config: { webhook: {} } })),
+      `${U} ${F} ${N} - ${N} ${N} ${N}`,
+    ],
     ['change a team subscription', change(UPDATE_SUBSCRIPTION, () => ({ id: ids.teamSubscription, isActive: true })), `${U} ${F} ${N} ${F} - ${N} -`],
     ["change a member's subscription", change(UPDATE_SUBSCRIPTION, () => ({ id: ids.memberSubscription, isActive: true })), `${U} ${F} ${N} - ${N} ${N} ${N}`],
     [

@@ -20,7 +20,7 @@ beforeAll(async () => {
 
 afterEach(async () => {
   const { jobs, wakeups } = pipeline;
-  expect((await sweep({ db, jobs, wakeups, newId: uuidv7 })).repaired).toBe(0);
+  expect((await sweep({ db, jobs, wakeups, now: Date.now, newId: uuidv7 })).repaired).toBe(0);
   await pipeline.reset();
   expect(pipeline.errors).toEqual([]);
 });
@@ -161,6 +161,6 @@ test('the sweep forgets destinations at rest, and no others', async () => {
   ];
   await db.prisma.destination.createMany({ data: rows });
   const { jobs, wakeups } = pipeline;
-  expect((await sweep({ db, jobs, wakeups, newId: uuidv7 })).destinations).toBe(2);
+  expect((await sweep({ db, jobs, wakeups, now: Date.now, newId: uuidv7 })).destinations).toBe(2);
   expect((await db.prisma.destination.findMany({ orderBy: { key: 'asc' } })).map(({ key }) => key)).toEqual(['busy', 'held']);
 });

@@ -169,6 +169,80 @@ describe('updateChannel', () => {
   });
 });
 
+describe('copyChannel', () => {
+  const SECRETS = { hmacSecret: 'canary-hmac', headers: [{ name: 'authorization', value: 'Bearer canary-token' }] };
+
+  test('brings a personal channel into a project, a project’s into another, and into the admin’s own, secrets included', async () => {
+    const ada = await insertUser(bench);
+    const [first, second] = [await insertProject(bench, [[ada, 'ADMIN']]), await insertProject(bench, [[ada, 'ADMIN']])];
+    const { channel: own } = await bench.createChannel(ada, { name: freshName(), config: hook(SECRETS) });
+    const { channel: shared } = await bench.copyChannel(ada, { id: own.id, projectId: first, name: ' Ops ' });
+    expect(shared).toMatchObject({ projectId: first, userId: null, ownerId: first, name: 'Ops', type: 'webhook', isActive: true, version: 1 });
+    const { channel: further } = await bench.copyChannel(ada, { id: shared.id, projectId: second, name: 'Ops' });
+    expect(further).toMatchObject({ projectId: second, ownerId: second });
+    const { channel: back } = await bench.copyChannel(ada, { id: further.id, name: freshName() });
+    expect(back).toMatchObject({ projectId: null, userId: ada.userId });
+    for (const { id } of [shared, further, back]) {
+      expect(await configOf(id)).toEqual({ url: URL, ...SECRETS });
+      expect(await bench.db.prisma.channelHealth.count({ where: { channelId: id } })).toBe(1);
+    }
+    expect(new Set([own, shared, further, back].map(({ secrets }) => secrets)).size).toBe(4);
+    expect(() => openConfig(bench.keyring, { ...shared, secrets: own.secrets })).toThrow(/belongs elsewhere/);
+    expect(JSON.stringify([shared, further, back])).not.toContain('canary');
+  });
+
+  test('keeps an old signing secret that still counts, and whether the channel is on', async () => {
+    const { channel } = await bench.createChannel(bench.root, { name: freshName(), config: hook({ hmacSecret: 'one' }), isActive: false });
+    await bench.updateChannel(bench.root, { id: channel.id, config: { webhook: { hmacSecret: 'two' } } });
+    await bench.db.prisma.channelHealth.update({ where: { channelId: channel.id }, data: { consecutiveFailures: 4 } });
+    const { channel: copy } = await bench.copyChannel(bench.root, { id: channel.id, name: freshName() });
+    expect(copy.isActive).toBe(false);
+    expect(joinConfig(webhook.fields, openConfig(bench.keyring, copy))).toMatchObject({
+      given: { hmacSecret: 'two' },
+      previous: { hmacSecret: { value: 'one' } },
+    });
+    expect(await bench.db.prisma.channelHealth.findUnique({ where: { channelId: copy.id } })).toMatchObject({ consecutiveFailures: 0 });
+  });
+
+  test('is for whoever may change the channel and what is to own the copy; nobody else makes the guard look anything up', async () => {
+    const [ada, member, stranger] = [await insertUser(bench), await insertUser(bench), await insertUser(bench)];
+    const projectId = await insertProject(bench, [
+      [ada, 'ADMIN'],
+      [member, 'MEMBER'],
+    ]);
+    const foreign = await insertProject(bench);
+    const { channel: shared } = await bench.createChannel(ada, { projectId, name: freshName(), config: hook(SECRETS) });
+    const { channel: own } = await bench.createChannel(member, { name: freshName(), config: hook(SECRETS) });
+    bench.guard.asked = [];
+    const copy = (viewer: typeof ada | ReturnType<typeof agentOf>, id: string, to: string | null) =>
+      refusalOf(bench.copyChannel(viewer, { id, projectId: to, name: freshName() }));
+    expect(await copy(member, shared.id, null)).toBe('FORBIDDEN');
+    expect(await copy(member, own.id, projectId)).toBe('FORBIDDEN');
+    expect(await copy(stranger, shared.id, null)).toBe('NOT_FOUND id');
+    expect(await copy(ada, own.id, projectId)).toBe('NOT_FOUND id');
+    expect(await copy(bench.root, own.id, projectId)).toBe('NOT_FOUND id');
+    expect(await copy(ada, shared.id, foreign)).toBe('NOT_FOUND projectId');
+    expect(await copy(agentOf(projectId), shared.id, projectId)).toBe('NOT_FOUND id');
+    expect(await copy(ada, uuidv7(), null)).toBe('NOT_FOUND id');
+    expect(bench.guard.asked).toEqual([]);
+    await bench.copyChannel(bench.root, { id: shared.id, projectId: foreign, name: freshName() });
+  });
+
+  test('a name is taken once an owner, and has the form of a name', async () => {
+    const { channel } = await bench.createChannel(bench.root, { name: freshName(), config: hook() });
+    expect(await refusalOf(bench.copyChannel(bench.root, { id: channel.id, name: channel.name }))).toBe('CONFLICT name');
+    expect(await refusalOf(bench.copyChannel(bench.root, { id: channel.id, name: ' ' }))).toBe('BAD_USER_INPUT name');
+  });
+
+  test('asks the egress guard again', async () => {
+    const { channel } = await bench.createChannel(bench.root, { name: freshName(), config: hook() });
+    bench.guard.answer = { ok: false, message: 'must be a public address' };
+    const name = freshName();
+    expect(await refusalOf(bench.copyChannel(bench.root, { id: channel.id, name }))).toBe('BAD_USER_INPUT config.webhook.url');
+    expect(await bench.db.prisma.channel.count({ where: { name } })).toBe(0);
+  });
+});
+
 describe('switching off and on', () => {
   test('off cancels what waits for the channel, on forgets why it was off and its failures', async () => {
     const projectId = await insertProject(bench);

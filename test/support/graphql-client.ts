@@ -3,7 +3,7 @@ import type { AnyOperation, DataOf, VariablesOf } from './gql.ts';
 export interface GraphqlError {
   message: string;
   path?: (string | number)[];
-  extensions: { code: string; issues?: { path: string; message: string }[]; errorId?: string };
+  extensions: { code: string; issues?: { path: string; message: string }[]; errorId?: string; retryAfterSeconds?: number };
 }
 
 export interface GraphqlAnswer<Data = unknown> {

@@ -96,6 +96,9 @@ const CreateChannelInput = builder.inputType('CreateChannelInput', {
     isActive: t.boolean(),
   }),
 });
+const CopyChannelInput = builder.inputType('CopyChannelInput', {
+  fields: (t) => ({ id: t.id({ required: true }), projectId: t.id(), name: t.string({ required: true }) }),
+});
 const UpdateChannelInput = builder.inputType('UpdateChannelInput', {
   fields: (t) => ({ id: t.id({ required: true }), name: t.string(), config: t.field({ type: ChannelConfigInput }), isActive: t.boolean() }),
 });
@@ -115,6 +118,15 @@ builder.mutationFields((t) => ({
     args: { input: t.arg({ type: CreateChannelInput, required: true }) },
     resolve: (_root, { input }, context) =>
       context.api.channels.createChannel(viewerOf(context), given({ ...input, projectId: readOptionalId('Project', input.projectId, 'projectId') })),
+  }),
+  copyChannel: t.field({
+    type: CreateChannelPayload,
+    description: "A copy with its secrets: of a personal channel into a project, of a project's into another or into the admin's own.",
+    args: { input: t.arg({ type: CopyChannelInput, required: true }) },
+    resolve: (_root, { input }, context) => {
+      const ids = { id: readId('Channel', input.id, 'id'), projectId: readOptionalId('Project', input.projectId, 'projectId') };
+      return context.api.channels.copyChannel(viewerOf(context), given({ name: input.name, ...ids }));
+    },
   }),
   updateChannel: t.field({
     type: UpdateChannelPayload,
