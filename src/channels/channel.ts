@@ -28,8 +28,8 @@ export interface ChannelDefinition<F extends Fields, P> {
   build: (message: DeliveryMessage, prepared: P, attemptMs: number) => HttpRequest;
   /** First and last status of each range that means delivered. */
   delivered: readonly (readonly [number, number])[];
-  /** What the provider's reply says beyond its status. */
-  readReply?: (reply: HttpReply) => ReplyReading;
+  /** What the provider's reply, which came at `nowMs`, says beyond its status. */
+  readReply?: (reply: HttpReply, nowMs: number) => ReplyReading;
 }
 
 /** What is left out is as the status and Retry-After say. */
@@ -59,7 +59,7 @@ export interface CompiledChannel {
   readonly kind: string;
   /** The request of the attempt that begins at `attemptMs` (epoch milliseconds). The same message always gives the same body. */
   build(message: DeliveryMessage, attemptMs: number): HttpRequest;
-  readReply(reply: HttpReply): { isDelivered: boolean; retryAfterMs: number | null };
+  readReply(reply: HttpReply, nowMs: number): { isDelivered: boolean; retryAfterMs: number | null };
   /** Clears a text of the channel's secrets: before any cut. */
   redact: Redactor;
 }
@@ -81,8 +81,8 @@ export function defineChannel<const F extends Fields, P>(definition: ChannelDefi
     return { key: createHash('sha256').update(`${kind} ${at}`).digest('base64url'), pace };
   }
 
-  function readReply(reply: HttpReply): ReturnType<CompiledChannel['readReply']> {
-    const reading = definition.readReply?.(reply) ?? {};
+  function readReply(reply: HttpReply, nowMs: number): ReturnType<CompiledChannel['readReply']> {
+    const reading = definition.readReply?.(reply, nowMs) ?? {};
     const isDelivered = reading.isDelivered ?? delivered.some(([first, last]) => reply.status >= first && reply.status <= last);
     return { isDelivered, retryAfterMs: reading.retryAfterMs ?? null };
   }

@@ -33,6 +33,8 @@ export interface TextField extends TextRules {
 export interface UrlField extends TextRules {
   kind: 'URL';
   secret?: true;
+  /** Of a secret URL: other texts that give it away, such as the token in its path. */
+  disguises?: (url: string) => string[];
 }
 
 /** A text that is always secret. */

@@ -23,9 +23,10 @@ export function createSend({ http, clock, version }: SenderDeps): Send {
     const result = await http.post({ ...request, headers: { 'user-agent': userAgent, ...request.headers } });
     if (!result.ok) return outcomeOfFailure(result.failure, channel.redact(result.message));
     const { status, headers, body } = result.reply;
-    const reading = channel.readReply(result.reply);
+    const nowMs = clock.now();
+    const reading = channel.readReply(result.reply, nowMs);
     if (reading.isDelivered) return { outcome: 'DELIVERED', statusCode: status };
-    const retryAfterMs = reading.retryAfterMs ?? readRetryAfter(headers['retry-after'], clock.now());
+    const retryAfterMs = reading.retryAfterMs ?? readRetryAfter(headers['retry-after'], nowMs);
     return outcomeOfReply({ status, isDelivered: false, body: channel.redact(body), retryAfterMs });
   };
 }

@@ -7,7 +7,16 @@ export type MessageEvent = Pick<AcceptedEvent, 'id' | 'trigger' | 'taskId' | 'ta
 
 /** `Task failed: billing.run`, `Agent offline: worker-3`. Not escaped for any format, and as long as the name is. */
 export function eventTitle(event: MessageEvent): string {
-  return `${TRIGGER_TITLES[event.trigger]}: ${subjectOf(event)}`;
+  const { title, subject } = eventHeading(event);
+  return `${title}: ${subject}`;
+}
+
+/** What a heading is made of. `trigger` may be that of a test send. */
+export type HeadingEvent = Pick<MessageEvent, 'id' | 'taskId' | 'taskName' | 'agent'> & { trigger: Trigger | 'z4j.test' };
+
+/** The two halves of a title: `Task failed` and `billing.run`. The subject is the event's id where it names nothing else. */
+export function eventHeading(event: HeadingEvent): { title: string; subject: string } {
+  return { title: TRIGGER_TITLES[event.trigger], subject: subjectOf(event) };
 }
 
 /** The first 500 characters (code points) of the exception; null where there is none. */
@@ -57,13 +66,14 @@ export function suppressedText(suppressed: Suppressed | null, atMs: number): str
   return `+${count} similar since ${atMs - since >= DAY_MS ? `${date} ` : ''}${time.slice(0, 5)} UTC`;
 }
 
-const TRIGGER_TITLES: Record<Trigger, string> = {
+const TRIGGER_TITLES: Record<HeadingEvent['trigger'], string> = {
   'task.failed': 'Task failed',
   'task.succeeded': 'Task succeeded',
   'task.retried': 'Task retried',
   'task.slow': 'Task slow',
   'agent.offline': 'Agent offline',
   'agent.online': 'Agent online',
+  'z4j.test': 'Test notification',
 };
 
 const BODY_CHARS_MAX = 500;
@@ -74,8 +84,8 @@ function isGiven(text: string | null): text is string {
   return text !== null && text !== '';
 }
 
-function subjectOf({ id, trigger, taskId, taskName, agent }: MessageEvent): string {
-  const names = trigger.startsWith('task.') ? [taskName, taskId] : [agent];
+function subjectOf({ id, trigger, taskId, taskName, agent }: HeadingEvent): string {
+  const names = trigger.startsWith('agent.') ? [agent] : [taskName, taskId];
   return names.find(isGiven) ?? id;
 }
 

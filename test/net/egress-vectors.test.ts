@@ -25,7 +25,7 @@ const VECTORS = JSON.parse(readFileSync(new URL('../vectors/egress.json', import
 /** A name without addresses may have some later: the send ends as DNS, which is retried. */
 const UNRESOLVED = new Set(['name-038', 'name-039', 'name-040']);
 
-/** Public places in a form that any webhook may have: whether a Slack or Discord channel may point there is that channel's rule, tested with it. */
+/** Public places in a form that any webhook may have: whether a Slack or Discord channel may point there is that channel's rule (test/channels/provider-vectors.test.ts). */
 const PROVIDER_RULES = new Set(['provider-host-001', 'provider-host-002', 'provider-host-004', 'provider-host-006', 'provider-host-013', 'provider-host-015']);
 
 const PUBLIC_ADDRESS = '93.184.216.34';
