@@ -115,7 +115,7 @@ function itemToJson(item: string | object): Json {
 function secretTexts(field: Field, value: unknown): string[] {
   if (field.kind === 'HEADERS') return Array.isArray(value) ? value.filter(isRecord).flatMap(({ value: text }) => headerTexts(String(text))) : [];
   if (typeof value !== 'string') return [];
-  return 'disguises' in field ? [value, ...(field.disguises?.(value) ?? [])] : [value];
+  return field.kind === 'SECRET' || field.kind === 'URL' ? [value, ...(field.disguises?.(value) ?? [])] : [value];
 }
 
 /** Also as a receiver may show it: without the white space around, and its UTF-8 bytes taken for Latin-1. */

@@ -22,7 +22,7 @@ const BAD_TEXT = /[\ud800-\udfff]|(?![\n\t])\p{Cc}|[\u061c\u200e\u200f\u202a-\u2
 /** https://docs.slack.dev/messaging/formatting-message-text: everything between < and > is a link or a mention; backticks hold code. */
 function slackContent({ text, blocks }: Body, url: string): string[] {
   const [head, ...rest] = (blocks as Body[]).map((block) => asRecord(block['text']));
-  const sections = [head, ...rest].map((object) => String(object?.['text'] ?? '')).filter((one) => one !== '');
+  const sections = [head, ...rest].map((object) => textOf(object?.['text'])).filter((one) => one !== '');
   const problems = unclean([String(text), ...sections]);
   if ([head, ...rest].some((object) => object?.['type'] === 'mrkdwn' && object['verbatim'] !== true)) problems.push('auto-parsing is on');
   if (/[<>]|&(?!amp;|lt;|gt;)|@\w|:\/\//.test(String(text))) problems.push('the fallback has markup, a mention or a link');
@@ -57,7 +57,7 @@ function telegramContent({ text }: Body, url: string): string[] {
  */
 function discordContent({ text, attachments }: Body, url: string): string[] {
   const [attachment = {}] = (attachments as unknown[]).map(asRecord);
-  const description = String(attachment['text'] ?? '');
+  const description = textOf(attachment['text']);
   const problems = unclean([String(text), description]);
   for (const [where, found] of [
     ...MENTIONS.map((form) => ['text', form.exec(String(text))] as const),
@@ -77,6 +77,10 @@ function discordContent({ text, attachments }: Body, url: string): string[] {
 }
 
 const MENTIONS = [/@(?:everyone|here)/, /<[@#!:/a-z]/i, /&(?:lt|gt|amp);/];
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
 
 function unclean(texts: string[]): string[] {
   return texts.filter((text) => BAD_TEXT.test(text)).map((text) => `not clean: ${JSON.stringify(text.slice(0, 80))}`);

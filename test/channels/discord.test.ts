@@ -62,7 +62,7 @@ describe('how long a 429 holds', () => {
   const body = '{"message":"You are being rate limited.","retry_after":64.57,"global":false}';
   const seconds = NOW_MS / 1_000;
 
-  test.each([
+  test.each<[string, number, string, Record<string, string>, number | null]>([
     ['retry_after, with decimals', 429, body, { 'retry-after': '65', 'x-ratelimit-reset-after': '1' }, 64_570],
     ['Retry-After without it', 429, '', { 'retry-after': '65', 'x-ratelimit-reset-after': '1' }, 65_000],
     ['the time of the reset', 429, 'not JSON', { 'x-ratelimit-reset-after': '1.5', 'x-ratelimit-reset': String(seconds + 9) }, 1_500],
@@ -74,7 +74,7 @@ describe('how long a 429 holds', () => {
     ['other replies have reset headers too', 500, '', { 'x-ratelimit-reset-after': '9' }, null],
     ['other replies may have Retry-After', 503, '', { 'retry-after': '9' }, 9_000],
   ])('%s', async (_, status, text, headers, retryAfterMs) => {
-    const http = scriptedHttp(() => reply(status, text, headers as unknown as Record<string, string>));
+    const http = scriptedHttp(() => reply(status, text, headers));
     expect(await createSend({ http, clock: createManualClock(NOW_MS), version: '1' })(channel, MESSAGE)).toMatchObject({ outcome: 'RETRY', retryAfterMs });
   });
 });

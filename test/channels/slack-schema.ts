@@ -21,6 +21,6 @@ export function slackSchemaCheck(): (message: unknown) => string | null {
     skipTypeCheck: true,
   }).createSchema('SlackWebhookMessage');
   const ajv = new Ajv({ strict: false });
-  const isValid = ajv.compile(asRecord(schema));
+  const isValid = ajv.compile<SlackWebhookMessage>(asRecord(schema));
   return (message) => (isValid(message) ? null : ajv.errorsText(isValid.errors));
 }

@@ -34,9 +34,9 @@ export function discordProblems(message: unknown): string[] {
   if ((typeof text !== 'string' || text === '') && embeds.length === 0) problems.push('Cannot send an empty message');
   if (embeds.length > EMBEDS_MAX) problems.push('attachments: too many');
   for (const [key, max] of Object.entries(EMBED_CHARS_MAX)) {
-    for (const embed of embeds) if (String(embed[key] ?? '').length > max) problems.push(`${key}: more than ${max}`);
+    for (const embed of embeds) if (lengthOf(embed[key]) > max) problems.push(`${key}: more than ${max}`);
   }
-  const total = embeds.reduce((sum, embed) => sum + Object.keys(EMBED_CHARS_MAX).reduce((all, key) => all + String(embed[key] ?? '').length, 0), 0);
+  const total = embeds.reduce((sum, embed) => sum + Object.keys(EMBED_CHARS_MAX).reduce((all, key) => all + lengthOf(embed[key]), 0), 0);
   if (total > EMBEDS_CHARS_MAX) problems.push('attachments: too long together');
   if (embeds.some(({ ts }) => ts !== undefined && !Number.isSafeInteger(ts))) problems.push('ts: not a whole number');
   return problems;
@@ -54,6 +54,10 @@ function judge(request: ProviderRequest, path: string): ProviderAnswer {
   if (message === undefined) return json(400, { message: 'The request body contains invalid JSON.', code: 50_109 });
   const problems = discordProblems(message);
   return problems.length === 0 ? { status: 200, body: 'ok' } : json(400, { message: problems.join('; '), code: 50_006 });
+}
+
+function lengthOf(value: unknown): number {
+  return typeof value === 'string' ? value.length : 0;
 }
 
 /** Discord documents which of Slack's properties it takes; what it ignores has no place in a message. */

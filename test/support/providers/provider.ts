@@ -5,9 +5,8 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
-/** The CA of the providers' certificate, and its file for NODE_EXTRA_CA_CERTS. */
-export const PROVIDERS_CA_FILE = new URL('./tls/ca.pem', import.meta.url);
-export const PROVIDERS_CA = readFileSync(PROVIDERS_CA_FILE, 'utf8');
+/** The CA of the providers' certificate: what NODE_EXTRA_CA_CERTS would name. */
+export const PROVIDERS_CA = readFileSync(new URL('./tls/ca.pem', import.meta.url), 'utf8');
 
 /** A request as a provider sees it. */
 export interface ProviderRequest {
