@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { slack } from '../../src/channels/slack.ts';
 import { SECRET_MASK } from '../../src/lib/secret.ts';
+import { slackProblems } from '../support/providers/slack.ts';
 import { CHAT_INPUTS } from './chat-fixtures.ts';
 import { compiled, issuesOf, MESSAGE, NOW_MS, storedOf } from './support.ts';
 
@@ -59,4 +60,12 @@ test('the fallback has the beginning of the exception in one line', () => {
     text: string;
   };
   expect(text).toBe('🔴 Task failed: billing.run (my-project) · ValueError: a &lt; b · +37 similar since 11:59 UTC');
+});
+
+test('a link that fills its section once it is escaped is left out', () => {
+  const bodyWith = (count: number): string =>
+    compiled(slack, storedOf(slack, { webhookUrl })).build({ ...MESSAGE, url: `https://example.com/?${'&'.repeat(count)}` }, NOW_MS).body;
+  expect(bodyWith(400)).toContain('https://example.com/');
+  expect(bodyWith(800)).not.toContain('https://example.com/');
+  for (const count of [400, 800]) expect(slackProblems(JSON.parse(bodyWith(count)))).toEqual([]);
 });
