@@ -128,7 +128,8 @@ describe('updateChannel', () => {
 
   test('never changes the kind', async () => {
     const { channel } = await bench.createChannel(bench.root, { name: freshName(), config: hook() });
-    expect(await refusalOf(bench.updateChannel(bench.root, { id: channel.id, config: { slack: {} } }))).toBe('BAD_USER_INPUT config');
+    expect(await refusalOf(bench.updateChannel(bench.root, { id: channel.id, config: { slack: {} } }))).toBe('BAD_USER_INPUT config.slack');
+    expect(await refusalOf(bench.updateChannel(bench.root, { id: channel.id, config: { fax: {} } }))).toBe('BAD_USER_INPUT config');
     await bench.db.prisma.channel.update({ where: { id: channel.id }, data: { type: 'slack' } });
     expect(await refusalOf(bench.updateChannel(bench.root, { id: channel.id, config: hook() }))).toBe('BAD_USER_INPUT config.webhook');
   });
