@@ -207,7 +207,7 @@ describe('the throttle', () => {
     const response = await fetch(`${app.url}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', authorization: `Bearer ${String(token)}`, ...headers },
-      body: JSON.stringify({ query: TEST_CONFIG, variables: { i: { config: config() } } }),
+      body: JSON.stringify({ query: TEST_CONFIG.text, variables: { i: { config: config() } } }),
     });
     const { errors } = (await response.json()) as { errors?: { extensions: { code: string } }[] };
     return errors?.[0]?.extensions.code ?? null;
