@@ -159,7 +159,9 @@ async function pgTransaction<T>(pool: pg.Pool, run: (tx: Sql) => Promise<T>): Pr
     const tx = together(client);
     const begun = tx.query('BEGIN');
     const [result] = await Promise.all([run(tx), begun]);
-    await client.query('COMMIT');
+    // After a statement that failed and whose error was swallowed, the server answers ROLLBACK.
+    const { command } = await client.query('COMMIT');
+    if (command !== 'COMMIT') throw new Error('the transaction was rolled back: a statement in it had failed');
     return result;
   } catch (error) {
     await client.query('ROLLBACK').catch((failure: unknown) => {

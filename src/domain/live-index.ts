@@ -4,7 +4,9 @@ import type { MatchSubscription } from './subscription.ts';
 
 /** The subscriptions of one project, compiled, and kept so while they change. */
 export interface LiveIndex extends Pick<MatchIndex, 'match'> {
-  /** Forgets the subscriptions of these ids, then takes in those given: each as it is now. */
+  /** How many it holds. */
+  size(): number;
+  /** Forgets the subscriptions of these ids, then takes in those given: each as it is now, an object that it has not been given before. */
   update(changedIds: readonly string[], subscriptions: readonly MatchSubscription[]): void;
 }
 
@@ -17,7 +19,7 @@ interface Level {
 /** A level is at least so many times as large as the one after it. */
 const RATIO = 8;
 /** Replaced members that may lie about beyond as many as there are live ones. */
-const STALE_MIN = 100;
+const REPLACED_MIN = 100;
 
 /**
  * A compiled index does not change, so changes are compiled by themselves, and levels of like size into one: as in a log-structured merge tree
@@ -25,36 +27,51 @@ const STALE_MIN = 100;
  */
 export function createLiveIndex(subscriptions: readonly MatchSubscription[]): LiveIndex {
   const live = new Map(subscriptions.map((subscription) => [subscription.id, subscription]));
+  /** What is compiled and no longer live: few, so that a match that asks costs little. */
+  const replaced = new Set<MatchSubscription>();
   let levels = [levelOf(subscriptions)];
 
-  function isLive(subscription: MatchSubscription): boolean {
-    return live.get(subscription.id) === subscription;
+  function drop(id: string): void {
+    const old = live.get(id);
+    if (old === undefined) return;
+    live.delete(id);
+    replaced.add(old);
   }
 
   function merge(): void {
     for (;;) {
       const [larger, smaller] = [levels.at(-2), levels.at(-1)];
       if (larger === undefined || smaller === undefined || larger.members.length >= RATIO * smaller.members.length) break;
-      levels.splice(-2, 2, levelOf([...larger.members, ...smaller.members].filter(isLive)));
+      levels.splice(-2, 2, levelOf([...larger.members, ...smaller.members].filter((member) => !replaced.delete(member))));
     }
-    const compiled = levels.reduce((sum, level) => sum + level.members.length, 0);
-    if (compiled > 2 * live.size + STALE_MIN) levels = [levelOf([...live.values()])];
+    if (replaced.size <= live.size + REPLACED_MIN) return;
+    levels = [levelOf([...live.values()])];
+    replaced.clear();
   }
 
   return {
+    size: () => live.size,
     match: (event: AcceptedEvent, nowMs: number) => {
-      const [only, more] = levels;
-      if (only !== undefined && more === undefined && only.members.length === live.size) return only.index.match(event, nowMs);
-      const found = levels.flatMap(({ index }) => index.match(event, nowMs)).filter(isLive);
-      return found.sort(byId);
+      const [first, second] = levels;
+      const found = first !== undefined && second === undefined ? first.index.match(event, nowMs) : matchAll(levels, event, nowMs);
+      return replaced.size === 0 ? found : found.filter((subscription) => !replaced.has(subscription));
     },
     update: (changedIds, changed) => {
-      for (const id of changedIds) live.delete(id);
-      for (const subscription of changed) live.set(subscription.id, subscription);
+      for (const id of changedIds) drop(id);
+      for (const subscription of changed) {
+        drop(subscription.id);
+        live.set(subscription.id, subscription);
+      }
       if (changed.length > 0) levels.push(levelOf(changed));
       merge();
     },
   };
+}
+
+/** What the levels find, in the order of ids: most often all of it lies in one of them. */
+function matchAll(levels: readonly Level[], event: AcceptedEvent, nowMs: number): MatchSubscription[] {
+  const parts = levels.map(({ index }) => index.match(event, nowMs)).filter((part) => part.length > 0);
+  return parts.length <= 1 ? (parts[0] ?? []) : parts.flat().sort(byId);
 }
 
 function levelOf(members: readonly MatchSubscription[]): Level {

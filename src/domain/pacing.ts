@@ -40,3 +40,35 @@ export function bookSlots(pace: Pace, booked: readonly number[], earliestMs: num
   }
   return { slots: all.slice(booked.length), booked: all.slice(-Math.max(...rules.map((rule) => rule.count))) };
 }
+
+/** Slots are booked so far ahead: what is cancelled leaves no more than this unused. */
+const HORIZON_MS = 30_000;
+/** Whoever waits for a slot to come near asks again within this time. */
+const ASK_AGAIN_MS = 120_000;
+
+/** What is known of a destination, in epoch milliseconds. `expected`: when the last asks again of those that have no slot yet. */
+export interface Bookings {
+  booked: number[];
+  expected: number;
+}
+
+/**
+ * Gives `count` that want to be sent a time each, none before `earliestMs`: slots while they are near, and beyond that when to ask again, in turn at the pace
+ * at which slots come near.
+ */
+export function bookNear(
+  pace: Pace,
+  known: Bookings,
+  { nowMs, earliestMs, count }: { nowMs: number; earliestMs: number; count: number },
+): Bookings & { times: { at: number; isBooked: boolean }[] } {
+  const near = bookSlots(pace, known.booked, earliestMs, count).slots.filter((at) => at <= nowMs + HORIZON_MS);
+  const { booked } = bookSlots(pace, known.booked, earliestMs, near.length);
+  const rules: readonly PaceRule[] = PACES[pace];
+  const stepMs = Math.max(...rules.map((rule) => (rule.perMs / rule.count) * MARGIN));
+  const from = Math.max(earliestMs, nowMs + HORIZON_MS, known.expected);
+  const far = Array.from({ length: count - near.length }, (_, index) =>
+    Math.ceil(Math.min(from + (index + 1) * stepMs, Math.max(earliestMs, nowMs) + ASK_AGAIN_MS)),
+  );
+  const times = [...near.map((at) => ({ at, isBooked: true })), ...far.map((at) => ({ at, isBooked: false }))];
+  return { times, booked, expected: far.at(-1) ?? known.expected };
+}

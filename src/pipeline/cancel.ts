@@ -26,7 +26,8 @@ interface Which {
 async function cancel(tx: Sql, jobs: Jobs, which: Which, reason: CancelReason, nowMs: number): Promise<CancelledDeliveries[]> {
   const rows = await tx.query<CancelledRow>(
     `WITH waiting AS (SELECT d.id FROM deliveries AS d WHERE d.status = 'QUEUED' AND ${which.where} ORDER BY d.id FOR NO KEY UPDATE)
-     UPDATE deliveries AS d SET status = 'CANCELLED', reason = $1, finished_at = $2::timestamptz, next_attempt_at = NULL FROM waiting WHERE d.id = waiting.id
+     UPDATE deliveries AS d SET status = 'CANCELLED', reason = $1, finished_at = $2::timestamptz, next_attempt_at = NULL, has_slot = false
+     WHERE d.id = ANY(ARRAY(SELECT id FROM waiting))
      RETURNING d.id, d.project_id, d.job_id`,
     [reason, new Date(nowMs), ...which.values],
   );

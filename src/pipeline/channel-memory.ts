@@ -11,31 +11,54 @@ export interface ChannelMemory {
   learn(channel: LoadedChannel, outcome: Outcome, endedAt: number): LoadedChannel;
   /** The channel, where anything was learned of it. */
   get(channelId: string): LoadedChannel | undefined;
+  /** Whether the database was heard of a channel lately: another process may have changed its config, and so ended what held it. */
+  isFresh(channelId: string): boolean;
   channelIds(): Iterable<string>;
 }
 
 /** Channels of which something is remembered; the one unused for longest goes first. */
 const CHANNELS_MAX = 10_000;
+/** What is held is looked at again this often, by what comes for it. */
+const FRESH_MS = 5_000;
 
-export function createChannelMemory(): ChannelMemory {
+export function createChannelMemory(now: () => number): ChannelMemory {
   const channels = new Map<string, LoadedChannel>();
+  const heardAt = new Map<string, number>();
 
   function refresh(loaded: LoadedChannel): LoadedChannel {
     const known = channels.get(loaded.id);
     if (known === undefined) return loaded;
-    const { unreachable, probeAt, heldUntil } = known;
-    return { ...loaded, unreachable, probeAt, heldUntil, lastSuccessAt: later(known.lastSuccessAt, loaded.lastSuccessAt) };
+    heardAt.set(loaded.id, now());
+    // A config that was changed since is another channel.
+    if (known.version < loaded.version) forget(loaded.id);
+    if (known.version !== loaded.version) return loaded;
+    const { unreachable, probeAt } = known;
+    const [heldUntil, lastSuccessAt] = [later(known.heldUntil, loaded.heldUntil), later(known.lastSuccessAt, loaded.lastSuccessAt)];
+    return { ...loaded, unreachable, probeAt, heldUntil, lastSuccessAt };
   }
 
   function learn(channel: LoadedChannel, outcome: Outcome, endedAt: number): LoadedChannel {
     const after = afterAttempt(refresh(channel), outcome, endedAt);
+    if ((channels.get(channel.id)?.version ?? 0) > channel.version) return after;
     channels.delete(channel.id);
     channels.set(channel.id, after);
-    if (channels.size > CHANNELS_MAX) channels.delete(channels.keys().next().value ?? '');
+    heardAt.set(channel.id, now());
+    if (channels.size > CHANNELS_MAX) forget(channels.keys().next().value ?? '');
     return after;
   }
 
-  return { refresh, learn, get: (channelId) => channels.get(channelId), channelIds: () => channels.keys() };
+  function forget(channelId: string): void {
+    channels.delete(channelId);
+    heardAt.delete(channelId);
+  }
+
+  return {
+    refresh,
+    learn,
+    get: (channelId) => channels.get(channelId),
+    isFresh: (channelId) => now() - (heardAt.get(channelId) ?? 0) < FRESH_MS,
+    channelIds: () => channels.keys(),
+  };
 }
 
 /** Until when nothing may be sent to a channel: the provider's Retry-After, or its next probe. Null: now is fine. */

@@ -92,7 +92,7 @@ export async function redeliver(deps: ChangeDeps, deliveryIds: readonly string[]
          SELECT d.id, i.job_id FROM deliveries AS d JOIN unnest($1::uuid[], $2::uuid[]) AS i(id, job_id) ON i.id = d.id
          WHERE d.id = ANY($1::uuid[]) AND d.status IN ('FAILED', 'CANCELLED') AND d.event_ref IS NOT NULL ORDER BY d.id FOR NO KEY UPDATE OF d
        )
-       UPDATE deliveries AS d SET status = 'QUEUED', reason = NULL, round_attempts = 0, queued_at = $3::timestamptz, next_attempt_at = $3::timestamptz, finished_at = NULL, job_id = i.job_id
+       UPDATE deliveries AS d SET status = 'QUEUED', reason = NULL, round_attempts = 0, queued_at = $3::timestamptz, next_attempt_at = $3::timestamptz, finished_at = NULL, has_slot = false, job_id = i.job_id
        FROM input AS i WHERE d.id = i.id RETURNING d.id, d.project_id, d.channel_id, d.job_id`,
       [deliveryIds, deliveryIds.map(() => deps.newId()), now],
     );

@@ -49,7 +49,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
   const { clock } = deps;
   const slots = createSlots(deps.concurrency);
   const settler = createSettler(deps);
-  const memory = createChannelMemory();
+  const memory = createChannelMemory(() => clock.now());
   const intake = createIntake({ db: deps.db, clock, settler, memory, onDue: hint });
   const ready = new Map<string, Ready[]>();
   const underWay = new Set<Promise<void>>();
@@ -149,6 +149,11 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       for (const held of queue) enqueue({ ...held, channel });
       return false;
     }
+    if (clock.now() > entry.sendBy) {
+      queue.shift();
+      settler.add({ job: entry.job, kind: 'POSTPONE', at: clock.now(), hasSlot: false });
+      return true;
+    }
     const channelClass = classOfChannel(channel, clock.now());
     if (!slots.take(channelId, channelClass)) return false;
     queue.shift();
@@ -181,7 +186,8 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
     const channel = memory.get(channelId) ?? ready.get(channelId)?.[0]?.channel;
     if (channel === undefined) return false;
     const channelClass = classOfChannel(channel, clock.now());
-    return heldUntil(channel, clock.now()) !== null || (channelClass !== 'PROVEN' && !slots.isOpen(channelId, channelClass));
+    const isHeld = heldUntil(channel, clock.now()) !== null && memory.isFresh(channelId);
+    return isHeld || (channelClass !== 'PROVEN' && !slots.isOpen(channelId, channelClass));
   }
 
   /** Jobs that go as soon as any slot is free; those of a channel that is at its own limit are not among them. */

@@ -3,7 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { ChannelMemory } from './channel-memory.ts';
 import type { ClaimedJob } from './jobs.ts';
 import { type LoadedChannel, type LoadedDelivery, loadDeliveries } from './load.ts';
-import { slotsFor } from './pacer.ts';
+import { AT_ONCE_MS, LATE_MS, slotsFor } from './pacer.ts';
 import type { Settler } from './settler.ts';
 import { triage } from './triage.ts';
 
@@ -13,6 +13,8 @@ export interface Ready {
   delivery: LoadedDelivery;
   channel: LoadedChannel;
   loadedAt: number;
+  /** Epoch milliseconds: later its slot is lost. Infinity where it is not paced. */
+  sendBy: number;
 }
 
 interface IntakeDeps {
@@ -23,9 +25,6 @@ interface IntakeDeps {
   /** Called when what had to wait for its destination's slot is due. */
   onDue: () => void;
 }
-
-/** A slot that is so near is now. */
-const AT_ONCE_MS = 3;
 
 /** What comes between claiming a job and sending it: its delivery is loaded, decided without the network where that is possible, and paced. */
 export function createIntake({ db, clock, settler, memory, onDue }: IntakeDeps): { take(jobs: readonly ClaimedJob[]): Promise<Ready[]> } {
@@ -42,7 +41,7 @@ export function createIntake({ db, clock, settler, memory, onDue }: IntakeDeps):
   function decide(job: ClaimedJob, loaded: LoadedDelivery | undefined): Ready[] {
     const loadedAt = clock.now();
     const decided = triage(loaded, loadedAt);
-    if (decided.kind === 'SEND') return [{ job, delivery: decided.delivery, channel: memory.refresh(decided.channel), loadedAt }];
+    if (decided.kind === 'SEND') return [{ job, delivery: decided.delivery, channel: memory.refresh(decided.channel), loadedAt, sendBy: Infinity }];
     settler.add({ job, ...decided });
     return [];
   }
@@ -51,12 +50,13 @@ export function createIntake({ db, clock, settler, memory, onDue }: IntakeDeps):
   async function pace(entries: readonly Ready[]): Promise<Ready[]> {
     const jobs = entries.map(({ job }) => job);
     const slots = await orGiveBack(jobs, () => slotsFor(db, entries, clock.now()));
-    return entries.filter(({ job }, index) => {
+    return entries.flatMap((entry, index) => {
       const slot = slots[index] ?? null;
-      if (slot === null || slot.inMs <= AT_ONCE_MS) return true;
-      settler.add({ job, kind: 'POSTPONE', at: slot.at, hasSlot: true });
+      if (slot === null) return [entry];
+      if (slot.inMs <= AT_ONCE_MS) return [{ ...entry, sendBy: clock.now() + slot.inMs + LATE_MS }];
+      settler.add({ job: entry.job, kind: 'POSTPONE', at: slot.at, hasSlot: slot.isBooked });
       clock.after(slot.inMs + AT_ONCE_MS, onDue);
-      return false;
+      return [];
     });
   }
 

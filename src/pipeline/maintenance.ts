@@ -56,7 +56,7 @@ async function repairJobs(deps: SweepDeps, tx: Sql): Promise<number> {
   const orphans = await tx.query<{ id: string; channel_id: string }>(ORPHANS);
   if (orphans.length === 0) return 0;
   const jobs = orphans.map((row) => ({ id: deps.newId(), deliveryId: row.id, channelId: row.channel_id, at: null }));
-  await tx.query('UPDATE deliveries AS d SET job_id = i.job_id FROM unnest($1::uuid[], $2::uuid[]) AS i(id, job_id) WHERE d.id = i.id', [
+  await tx.query('UPDATE deliveries AS d SET job_id = i.job_id, has_slot = false FROM unnest($1::uuid[], $2::uuid[]) AS i(id, job_id) WHERE d.id = i.id', [
     jobs.map((job) => job.deliveryId),
     jobs.map((job) => job.id),
   ]);

@@ -1,17 +1,21 @@
 import type { Database, Sql } from '../db/database.ts';
-import { bookSlots, type Pace } from '../domain/pacing.ts';
+import { bookNear, type Pace } from '../domain/pacing.ts';
 import { heldUntil } from './channel-memory.ts';
 import type { LoadedChannel, LoadedDelivery } from './load.ts';
 
-/** `at`: epoch milliseconds by the database's clock, which is one for all replicas; `inMs`: how far off that was. */
+/** `at`: epoch milliseconds by the database's clock, which is one for all replicas; `inMs`: how far off that is, below 0 where it has passed. */
 export interface Slot {
   at: number;
   inMs: number;
+  /** Nobody else gets it. Beyond the horizon it is only when to ask again. */
+  isBooked: boolean;
 }
 
 interface Paced {
   key: string;
   pace: Pace;
+  /** The one that it has, which is now. */
+  slot: Slot | null;
   /** Not earlier than in so many milliseconds. */
   earliestInMs: number;
 }
@@ -21,25 +25,32 @@ interface Sendable {
   channel: LoadedChannel;
 }
 
+/** A slot that is so near is now. */
+export const AT_ONCE_MS = 3;
 /** A slot that passed so long ago is lost: others have the next ones. */
-const LATE_MS = 1_000;
+export const LATE_MS = 250;
 
-/** Slots for what is about to be sent, in its order: null where it may go as it is, because its channel is not paced, or this is its slot. */
+/** Slots for what is about to be sent, in its order: null where its channel is not paced. */
 export async function slotsFor(db: Database, entries: readonly Sendable[], nowMs: number): Promise<(Slot | null)[]> {
   const wanted = entries.map((entry) => pacedOf(entry, nowMs));
   const byKey = await book(
     db,
-    wanted.filter((paced) => paced !== null),
+    wanted.flatMap((paced) => (paced?.slot === null ? [paced] : [])),
   );
-  return wanted.map((paced) => (paced === null ? null : (byKey.get(paced.key)?.shift() ?? null)));
+  return wanted.map((paced) => (paced === null ? null : (paced.slot ?? byKey.get(paced.key)?.shift() ?? null)));
 }
 
 function pacedOf({ delivery: { hasSlot, lateMs }, channel }: Sendable, nowMs: number): Paced | null {
   const { destination, pace } = channel;
   if (destination === null || pace === null) return null;
   const until = heldUntil(channel, nowMs);
-  if (until === null && hasSlot && lateMs < LATE_MS) return null;
-  return { key: destination, pace, earliestInMs: until === null ? 0 : until - nowMs };
+  const isNow = until === null && hasSlot && lateMs >= -AT_ONCE_MS && lateMs < LATE_MS;
+  return {
+    key: destination,
+    pace,
+    slot: isNow ? { at: nowMs - lateMs, inMs: -lateMs, isBooked: true } : null,
+    earliestInMs: until === null ? 0 : until - nowMs,
+  };
 }
 
 /**
@@ -51,23 +62,26 @@ async function book(db: Database, wanted: readonly Paced[]): Promise<Map<string,
   const groups = Map.groupBy(wanted, ({ key }) => key);
   const keys = [...groups.keys()].sort();
   return await db.transaction(async (tx) => {
-    const added = tx.query('INSERT INTO destinations (key) SELECT key FROM unnest($1::text[]) AS key ORDER BY key ON CONFLICT DO NOTHING', [keys]);
-    const [rows] = await Promise.all([lock(tx, keys), added]);
-    const bookings = rows.map(({ key, booked, nowMs, heldMs }) => {
+    const rows = await lock(tx, keys);
+    const bookings = rows.map(({ key, booked, expected, nowMs, heldMs }) => {
       const group = groups.get(key) ?? [];
       const earliestMs = Math.max(nowMs + Math.max(0, ...group.map(({ earliestInMs }) => earliestInMs)), heldMs);
-      return { key, nowMs, ...bookSlots(group[0]?.pace ?? 'SLACK', booked, earliestMs, group.length) };
+      const { times, ...now } = bookNear(group[0]?.pace ?? 'SLACK', { booked, expected }, { nowMs, earliestMs, count: group.length });
+      return { key, ...now, slots: times.map((time) => ({ ...time, inMs: time.at - nowMs })) };
     });
-    await tx.query('UPDATE destinations AS d SET booked = i.booked FROM json_to_recordset($1::json) AS i(key text, booked jsonb) WHERE d.key = i.key', [
-      JSON.stringify(bookings.map(({ key, booked }) => ({ key, booked }))),
-    ]);
-    return new Map(bookings.map(({ key, slots, nowMs }) => [key, slots.map((at) => ({ at, inMs: at - nowMs }))]));
+    await tx.query(
+      `UPDATE destinations AS d SET booked = i.booked, expected = i.expected FROM json_to_recordset($1::json) AS i(key text, booked jsonb, expected bigint)
+       WHERE d.key = i.key AND d.key = ANY($2::text[])`,
+      [JSON.stringify(bookings.map(({ key, booked, expected }) => ({ key, booked, expected }))), keys],
+    );
+    return new Map(bookings.map(({ key, slots }) => [key, slots]));
   });
 }
 
 interface DestinationRow {
   key: string;
   booked: number[];
+  expected: number;
   nowMs: number;
   /** 0: it is not held. */
   heldMs: number;
@@ -75,10 +89,19 @@ interface DestinationRow {
 
 async function lock(tx: Sql, keys: readonly string[]): Promise<DestinationRow[]> {
   return await tx.query(
-    `SELECT key, booked, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS "nowMs",
-       coalesce(floor(extract(epoch FROM held_until) * 1000), 0)::bigint AS "heldMs"
-     FROM destinations WHERE key = ANY($1::text[]) ORDER BY key FOR NO KEY UPDATE`,
+    `INSERT INTO destinations AS d (key) SELECT key FROM unnest($1::text[]) AS key ORDER BY key ON CONFLICT (key) DO UPDATE SET key = excluded.key
+     RETURNING d.key, d.booked, d.expected, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS "nowMs",
+       coalesce(floor(extract(epoch FROM d.held_until) * 1000), 0)::bigint AS "heldMs"`,
     [keys],
+  );
+}
+
+/** What waits for a channel that now sends to another place has no slots there. */
+export async function forgetSlots(tx: Sql, channelId: string): Promise<void> {
+  await tx.query(
+    `WITH slotted AS (SELECT id FROM deliveries WHERE channel_id = $1::uuid AND status = 'QUEUED' AND has_slot ORDER BY id FOR NO KEY UPDATE)
+     UPDATE deliveries SET has_slot = false WHERE id = ANY(ARRAY(SELECT id FROM slotted))`,
+    [channelId],
   );
 }
 

@@ -25,8 +25,6 @@ export interface PublisherDeps extends RecordDeps {
 
 interface Call {
   events: readonly ProjectEvent[];
-  /** Results so far; a large call takes several transactions. */
-  results: Recorded[];
   resolve: (results: Recorded[]) => void;
   reject: (error: unknown) => void;
 }
@@ -72,22 +70,26 @@ export function createPublisher(deps: PublisherDeps): Publisher {
     return batch;
   }
 
+  /** Each call is answered as soon as all of its own events are committed; what fails after that is not its failure. */
   async function runBatch(calls: readonly Call[]): Promise<void> {
+    const open = [...calls];
+    const events = calls.flatMap((call) => call.events);
+    let results: Recorded[] = [];
+    let place = 0;
     try {
-      const events = calls.flatMap((call) => call.events);
-      const results: Recorded[] = [];
-      while (results.length < events.length) {
-        const recording = await recordEvents(deps, events.slice(results.length));
+      while (place < events.length) {
+        const recording = await recordEvents(deps, events.slice(place));
+        place += recording.results.length;
         results.push(...recording.results);
         announce(recording);
-      }
-      let place = 0;
-      for (const call of calls) {
-        call.resolve(results.slice(place, place + call.events.length));
-        place += call.events.length;
+        for (let [call] = open; call !== undefined && call.events.length <= results.length; [call] = open) {
+          call.resolve(results.slice(0, call.events.length));
+          results = results.slice(call.events.length);
+          open.shift();
+        }
       }
     } catch (error) {
-      for (const call of calls) call.reject(error);
+      for (const call of open) call.reject(error);
     }
   }
 
@@ -104,7 +106,7 @@ export function createPublisher(deps: PublisherDeps): Publisher {
         throw new AppError('RATE_LIMITED', 'too many events are waiting to be recorded', { retryAfterSeconds: 1 });
       if (events.length === 0) return { accepted: 0, duplicates: 0, inboxItems: 0, deliveries: 0 };
       const results = await new Promise<Recorded[]>((resolve, reject) => {
-        waiting.push({ events: events.map((event) => ({ projectId, event })), results: [], resolve, reject });
+        waiting.push({ events: events.map((event) => ({ projectId, event })), resolve, reject });
         eventsWaiting += events.length;
         pump();
       });

@@ -169,7 +169,7 @@ async function updateDeliveries(tx: Sql, updates: readonly Update[]): Promise<To
        reason = CASE WHEN ${STAYS_CANCELLED} OR ${POSTPONED} THEN d.reason ELSE i.reason END,
        finished_at = CASE WHEN ${STAYS_CANCELLED} THEN d.finished_at ELSE i.finished_at END,
        next_attempt_at = CASE WHEN ${STAYS_CANCELLED} THEN NULL ELSE i.next_attempt_at END,
-       has_slot = i.has_slot,
+       has_slot = i.has_slot AND NOT ${STAYS_CANCELLED},
        job_id = CASE WHEN ${STAYS_CANCELLED} THEN NULL ELSE i.new_job_id END,
        status_code = CASE WHEN i.attempt IS NULL THEN d.status_code ELSE i.status_code END,
        error = CASE WHEN i.attempt IS NULL THEN d.error ELSE i.error END,

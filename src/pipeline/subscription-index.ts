@@ -29,6 +29,7 @@ export function createSubscriptionIndexes(): SubscriptionIndexes {
       known.version,
     ]);
     const ids = changes.map(({ id }) => id);
+    if (ids.length > known.index.size()) return createLiveIndex(await readSubscriptions(sql, projectId, 'ACTIVE'));
     known.index.update(ids, await readSubscriptions(sql, projectId, ids));
     return known.index;
   }

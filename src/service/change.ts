@@ -31,9 +31,12 @@ export interface Changes {
   shared<T>(projectIds: readonly string[], run: Run<T>): Promise<T>;
   /**
    * Like `alone` where which projects are concerned is itself subject to change: `pin` locks the rows that keep `find`'s answer from growing. Where it
-   * grew before that, all is begun anew. Throws CONFLICT where it never stands still.
+   * grew before that, all is begun anew. Throws CONFLICT where it never stands still. `run` is told which projects are held.
    */
-  aloneWhere<T>(found: { find(tx: Tx): Promise<string[]>; pin(tx: Tx): Promise<unknown> }, run: Run<T>): Promise<T>;
+  aloneWhere<T>(
+    found: { find(tx: Tx): Promise<string[]>; pin(tx: Tx): Promise<unknown> },
+    run: (tx: Tx, after: After, held: readonly string[]) => Promise<T>,
+  ): Promise<T>;
 }
 
 /** Times that a change of unsteady projects is begun; each needs a rival change within the same milliseconds. */
@@ -75,7 +78,7 @@ export function createChanges({ db, wakeups }: { db: Database; wakeups: Wakeups 
             if (held.length > 0) await lockProjectsAlone(sqlOf(tx), held);
             await found.pin(tx);
             if ((await found.find(tx)).some((id) => !held.includes(id))) throw new Moved();
-            return await run(tx, after);
+            return await run(tx, after, held);
           });
         } catch (error) {
           if (!(error instanceof Moved)) throw error;

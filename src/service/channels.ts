@@ -3,13 +3,14 @@ import { sqlOf } from '../db/open.ts';
 import { checkName } from '../domain/names.ts';
 import type { HttpPort } from '../domain/ports.ts';
 import type { Viewer } from '../domain/viewer.ts';
-import type { Channel } from '../generated/prisma/client.ts';
+import type { Channel, ChannelHealth } from '../generated/prisma/client.ts';
 import { AppError, notFound } from '../lib/error.ts';
 import type { Keyring } from '../lib/seal.ts';
 import { cancelForChannel } from '../pipeline/cancel.ts';
+import { forgetSlots } from '../pipeline/pacer.ts';
 import { requireInProject, requireUser } from './access.ts';
 import { type After, orTaken, type Tx } from './change.ts';
-import { type ConfigInput, kindOf, openConfig, prepareConfig, sealConfig } from './channel-config.ts';
+import { type ConfigInput, kindOf, openConfig, type PreparedConfig, prepareConfig, sealConfig } from './channel-config.ts';
 import { changeProject, type ServiceDeps } from './deps.ts';
 import { findManagedChannel } from './managed-channel.ts';
 import { accept, conflict, createProblems } from './refusals.ts';
@@ -53,6 +54,8 @@ interface NewConfig {
   stored: StoredConfig;
   isActive: boolean;
 }
+
+const UNCHANGED = { columns: {}, health: {} };
 
 /** Times that an update is begun anew where the config was changed by somebody else meanwhile. */
 const TRIES_MAX = 5;
@@ -104,23 +107,32 @@ export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Ke
   }
 
   /** The channel's config with `given` laid over it. */
-  async function prepareOver(channel: Channel, given: ConfigInput): Promise<StoredConfig> {
-    return (await prepareConfig(http, given, { type: channel.type, config: openConfig(keyring, channel) }, clock.now())).stored;
+  async function prepareOver(channel: Channel, given: ConfigInput): Promise<PreparedConfig> {
+    return await prepareConfig(http, given, { type: channel.type, config: openConfig(keyring, channel) }, clock.now());
+  }
+
+  /** What a new config changes. One that leads to another place deserves a try at once, whatever held the old one, and has no slots there. */
+  async function reconfigure(tx: Tx, before: Channel, { stored, hasMoved }: PreparedConfig): Promise<{ columns: object; health: Partial<ChannelHealth> }> {
+    const sealed = sealConfig(keyring, before, stored);
+    const isElsewhere = hasMoved || sealed.destination !== before.destination;
+    if (isElsewhere) await forgetSlots(sqlOf(tx), before.id);
+    return { columns: { ...sealed, version: before.version + 1 }, health: { ...REACHABLE, ...(isElsewhere ? { heldUntil: null } : {}) } };
   }
 
   /** One try; null where the config that it was to be laid over is not the stored one any more. */
   async function tryUpdate(viewer: Viewer, input: UpdateChannelInput): Promise<Channel | null> {
     const seen = await findManagedChannel(db.prisma, viewer, input.id, 'id');
     const { config: given, ...status } = readUpdate(input);
-    const stored = given === undefined ? null : await prepareOver(seen, given);
+    const prepared = given === undefined ? null : await prepareOver(seen, given);
     return await change(viewer, seen, async (tx, after, before) => {
-      if (stored !== null && before.version !== seen.version) return null;
+      if (prepared !== null && before.version !== seen.version) return null;
       const { name, isActive, disabledReason } = { ...before, ...status };
       if (before.isActive && !isActive) after.deliveries(await cancelForChannel(sqlOf(tx), jobs, before.id, 'CHANNEL_OFF', clock.now()));
       const isSwitchedOn = isActive && !before.isActive;
-      const config = stored === null ? {} : { ...sealConfig(keyring, before, stored), version: before.version + 1 };
-      const row = { name, isActive, disabledReason: isSwitchedOn ? null : disabledReason, ...config, updatedAt: new Date(clock.now()) };
-      await resetHealth(tx, before.id, { isSwitchedOn, isConfigured: stored !== null });
+      const { health, columns } = prepared === null ? UNCHANGED : await reconfigure(tx, before, prepared);
+      const data = { ...(isSwitchedOn ? HEALTHY : {}), ...health };
+      await tx.channelHealth.updateMany({ where: { channelId: before.id }, data });
+      const row = { name, isActive, disabledReason: isSwitchedOn ? null : disabledReason, ...columns, updatedAt: new Date(clock.now()) };
       return await tx.channel.update({ where: { id: before.id }, data: row });
     });
   }
@@ -171,10 +183,6 @@ function readUpdate(input: UpdateChannelInput): { name?: string; isActive?: bool
   const config = problems.given('config', input.config, accept<ConfigInput>);
   problems.throwIfAny();
   return { ...(name === undefined ? {} : { name }), ...(isActive === undefined ? {} : { isActive }), ...(config === undefined ? {} : { config }) };
-}
-
-async function resetHealth(tx: Tx, channelId: string, { isSwitchedOn, isConfigured }: { isSwitchedOn: boolean; isConfigured: boolean }): Promise<void> {
-  if (isSwitchedOn || isConfigured) await tx.channelHealth.updateMany({ where: { channelId }, data: isSwitchedOn ? HEALTHY : REACHABLE });
 }
 
 async function projectsPointingTo(tx: Tx, channelId: string): Promise<string[]> {

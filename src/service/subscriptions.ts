@@ -84,8 +84,12 @@ export function createSubscriptions(deps: ServiceDeps): Subscriptions {
         const rows = await tx.notificationSubscription.findMany({ where, select: { projectId: true }, distinct: ['projectId'] });
         return rows.map((row) => row.projectId);
       };
-      return await changes.aloneWhere({ find, pin: async () => {} }, async (tx) => {
-        const { count } = await tx.notificationSubscription.updateMany({ where, data: { mutedUntil: until, updatedAt: new Date(clock.now()) } });
+      return await changes.aloneWhere({ find, pin: async () => {} }, async (tx, _after, held) => {
+        // What came into another project meanwhile is left: its rules are not held.
+        const { count } = await tx.notificationSubscription.updateMany({
+          where: { ...where, projectId: { in: [...held] } },
+          data: { mutedUntil: until, updatedAt: new Date(clock.now()) },
+        });
         return { changed: count };
       });
     },

@@ -53,7 +53,12 @@ $$;
 CREATE TRIGGER note_rule_changes AFTER INSERT OR DELETE ON "subscriptions" FOR EACH ROW EXECUTE FUNCTION subscriptions_note_rule_changes();
 -- All that the matcher reads; not last_fired_at, name and times.
 CREATE TRIGGER note_rule_changes_of_update AFTER UPDATE OF "trigger", "is_active", "in_app", "is_default_copy", "priority_min", "priority_max", "task_name_pattern", "queue",
-    "cooldown_seconds", "cooldown_by", "muted_until" ON "subscriptions" FOR EACH ROW EXECUTE FUNCTION subscriptions_note_rule_changes();
+    "cooldown_seconds", "cooldown_by", "muted_until" ON "subscriptions" FOR EACH ROW
+    WHEN ((OLD."trigger", OLD."is_active", OLD."in_app", OLD."is_default_copy", OLD."priority_min", OLD."priority_max", OLD."task_name_pattern", OLD."queue",
+        OLD."cooldown_seconds", OLD."cooldown_by", OLD."muted_until") IS DISTINCT FROM (NEW."trigger", NEW."is_active", NEW."in_app", NEW."is_default_copy",
+        NEW."priority_min", NEW."priority_max", NEW."task_name_pattern", NEW."queue", NEW."cooldown_seconds", NEW."cooldown_by", NEW."muted_until"))
+    EXECUTE FUNCTION subscriptions_note_rule_changes();
 CREATE TRIGGER note_rule_changes AFTER INSERT OR DELETE ON "subscription_channels" FOR EACH ROW EXECUTE FUNCTION subscription_channels_note_rule_changes();
-CREATE TRIGGER note_rule_changes AFTER UPDATE OF "name", "is_active" ON "channels" FOR EACH ROW EXECUTE FUNCTION channels_note_rule_changes();
+CREATE TRIGGER note_rule_changes AFTER UPDATE OF "name", "is_active" ON "channels" FOR EACH ROW
+    WHEN ((OLD."name", OLD."is_active") IS DISTINCT FROM (NEW."name", NEW."is_active")) EXECUTE FUNCTION channels_note_rule_changes();
 CREATE TRIGGER note_rule_changes AFTER INSERT OR DELETE ON "memberships" FOR EACH ROW EXECUTE FUNCTION memberships_note_rule_changes();

@@ -9,6 +9,7 @@ ALTER TABLE "deliveries" ADD COLUMN     "has_slot" BOOLEAN NOT NULL DEFAULT fals
 CREATE TABLE "destinations" (
     "key" TEXT NOT NULL,
     "booked" JSONB NOT NULL DEFAULT '[]',
+    "expected" BIGINT NOT NULL DEFAULT 0,
     "held_until" TIMESTAMPTZ(3),
 
     CONSTRAINT "destinations_pkey" PRIMARY KEY ("key")
