@@ -47,7 +47,7 @@ function refuse(reason: UrlRefusal): UrlCheck {
 }
 
 /** The parser of Node 24 lets labels pass that start like Punycode and are none (`xn--a`), against https://url.spec.whatwg.org/#concept-domain-to-ascii. */
-function hasBrokenLabel(hostname: string): boolean {
+export function hasBrokenLabel(hostname: string): boolean {
   return (
     hostname.includes('xn--') &&
     domainToUnicode(hostname)

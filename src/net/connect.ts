@@ -14,6 +14,8 @@ interface ConnectTarget {
   port: number;
   /** null: plain TCP. */
   secureContext: SecureContext | null;
+  /** For TLS: the protocols that are offered (RFC 7301); none where left out. */
+  alpnProtocols?: string[];
 }
 
 /** Starts a TCP connection to the first of `addresses` that answers; `attemptMs` is for each but the last. */
@@ -55,7 +57,7 @@ export function connectChecked(target: ConnectTarget, options: ConnectOptions, d
       secureContext,
       host: name,
       ...(target.isLiteral ? {} : { servername: name }),
-      ALPNProtocols: ['http/1.1'],
+      ...(target.alpnProtocols === undefined ? {} : { ALPNProtocols: target.alpnProtocols }),
       // NODE_TLS_REJECT_UNAUTHORIZED=0 must not turn it off.
       rejectUnauthorized: true,
     });

@@ -21,6 +21,7 @@ export const NO_CONNECTION = 'no connection: the host does not resolve, does not
 export const HOST_NOT_ALLOWED = 'must lead to a host that resolves, and only to addresses that the egress policy allows';
 
 export const NO_ANSWER_IN_TIME = 'no answer in time';
+export const CLOSED_BEFORE_ANSWER = 'the connection was closed before an answer';
 
 /** An ending without a status, from whatever undici or the connector gave. */
 export function toSendFailure(error: unknown): SendResult {
@@ -32,13 +33,17 @@ export function toSendFailure(error: unknown): SendResult {
 
 /** The TLS failure that Node's error stands for, with what a user can do something about. */
 export function toTlsError(error: unknown): EgressError {
-  return new EgressError('TLS', TLS_MESSAGES[codeOf(error)] ?? 'the TLS handshake failed');
+  return new EgressError('TLS', tlsMessage(codeOf(error)));
+}
+
+export function tlsMessage(code: string): string {
+  return TLS_MESSAGES[code] ?? 'the TLS handshake failed';
 }
 
 type Ending = readonly [SendFailure, string];
 
 const NOT_HTTP: Ending = ['PROTOCOL', 'the answer is not valid HTTP'];
-const CLOSED: Ending = ['PROTOCOL', 'the connection was closed before an answer'];
+const CLOSED: Ending = ['PROTOCOL', CLOSED_BEFORE_ANSWER];
 
 /** https://undici.nodejs.org/#/docs/api/Errors */
 const BY_CODE: Readonly<Record<string, Ending>> = {

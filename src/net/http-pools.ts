@@ -62,7 +62,7 @@ export function createHttpPools(options: HttpPoolsOptions): HttpPools {
   function connect(target: HttpTarget, place: Allowed, done: ConnectDone): void {
     if (target.isTls) secureContext ??= createSecureContext(ca === undefined ? {} : { ca });
     const giveUp = connectChecked(
-      { host: target.host, isLiteral: target.isLiteral, ...place, secureContext: target.isTls ? secureContext : null },
+      { host: target.host, isLiteral: target.isLiteral, ...place, secureContext: target.isTls ? secureContext : null, alpnProtocols: ['http/1.1'] },
       { timeoutMs: limits.connectMs, clock, openSocket },
       (error, socket) => {
         connecting.delete(giveUp);
