@@ -1,8 +1,19 @@
 import { cutBytes, toStorable } from '../lib/text.ts';
 import type { SendFailure } from './ports.ts';
 
-/** Reasons of an attempt that is worth another one. The first five: no reply came. */
-export const RETRY_REASONS = ['DNS', 'CONNECT', 'TLS', 'TIMEOUT', 'PROTOCOL', 'REQUEST_TIMEOUT', 'TOO_EARLY', 'RATE_LIMITED', 'SERVER_ERROR'] as const;
+/** Reasons of an attempt that is worth another one. The first five: no reply came. DEFERRED: a mail server answered 4xx. */
+export const RETRY_REASONS = [
+  'DNS',
+  'CONNECT',
+  'TLS',
+  'TIMEOUT',
+  'PROTOCOL',
+  'REQUEST_TIMEOUT',
+  'TOO_EARLY',
+  'RATE_LIMITED',
+  'SERVER_ERROR',
+  'DEFERRED',
+] as const;
 export type RetryReason = (typeof RETRY_REASONS)[number];
 
 /** Reasons of an attempt that is the last. EGRESS_REFUSED and BAD_CONFIG: nothing was sent. */
@@ -18,13 +29,24 @@ export const FAILED_REASONS = [
 ] as const;
 export type FailedReason = (typeof FAILED_REASONS)[number];
 
-export interface Delivered {
+/**
+ * Recipients of a mail that were answered for good, with the code of the answer: those of 2xx have it, the others were refused. No further attempt sends to
+ * them; redeliver forgets who refused.
+ */
+export type AnsweredRecipients = Readonly<Record<string, number>>;
+
+interface OfRecipients {
+  /** Of a mail: by this attempt and those before it. */
+  recipients?: AnsweredRecipients;
+}
+
+export interface Delivered extends OfRecipients {
   outcome: 'DELIVERED';
   /** HTTP status, or SMTP reply code. */
   statusCode: number;
 }
 
-export interface Retry {
+export interface Retry extends OfRecipients {
   outcome: 'RETRY';
   reason: RetryReason;
   statusCode: number | null;
@@ -37,7 +59,7 @@ export interface Retry {
   unreachable: boolean;
 }
 
-export interface Failed {
+export interface Failed extends OfRecipients {
   outcome: 'FAILED';
   reason: FailedReason;
   statusCode: number | null;

@@ -38,7 +38,7 @@ export function createAttempt(deps: { send: Send; keyring: Keyring }): (delivery
   return async (delivery, channel) => {
     const ready = compiledOf(channel);
     if (!ready.ok) return outcomeOfBadConfig(ready.problem);
-    return await deps.send(ready.channel, messageOf(delivery));
+    return await deps.send(ready.channel, messageOf(delivery), delivery.recipients ?? {});
   };
 }
 

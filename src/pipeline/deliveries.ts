@@ -83,7 +83,7 @@ interface ChangeDeps {
   newId: () => string;
 }
 
-/** Queues FAILED and CANCELLED ones of these deliveries again: age and schedule begin anew, numbering goes on. Others are left alone. Returns the ids changed. */
+/** Queues FAILED and CANCELLED ones of these deliveries again: age and schedule begin anew, numbering goes on, and recipients of a mail that refused it are asked again. Others are left alone. Returns the ids changed. */
 export async function redeliver(deps: ChangeDeps, deliveryIds: readonly string[]): Promise<string[]> {
   const now = new Date(deps.now());
   const changed = await deps.db.transaction(async (tx) => {
@@ -92,7 +92,8 @@ export async function redeliver(deps: ChangeDeps, deliveryIds: readonly string[]
          SELECT d.id, i.job_id FROM deliveries AS d JOIN unnest($1::uuid[], $2::uuid[]) AS i(id, job_id) ON i.id = d.id
          WHERE d.id = ANY($1::uuid[]) AND d.status IN ('FAILED', 'CANCELLED') AND d.event_ref IS NOT NULL ORDER BY d.id FOR NO KEY UPDATE OF d
        )
-       UPDATE deliveries AS d SET status = 'QUEUED', reason = NULL, round_attempts = 0, queued_at = $3::timestamptz, next_attempt_at = $3::timestamptz, finished_at = NULL, has_slot = false, job_id = i.job_id
+       UPDATE deliveries AS d SET status = 'QUEUED', reason = NULL, round_attempts = 0, queued_at = $3::timestamptz, next_attempt_at = $3::timestamptz, finished_at = NULL,
+         has_slot = false, job_id = i.job_id, recipients = (SELECT jsonb_object_agg(key, value) FROM jsonb_each(d.recipients) WHERE value::int < 300)
        FROM input AS i WHERE d.id = i.id RETURNING d.id, d.project_id, d.channel_id, d.job_id`,
       [deliveryIds, deliveryIds.map(() => deps.newId()), now],
     );

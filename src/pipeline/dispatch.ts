@@ -172,7 +172,7 @@ export function createDispatcher(deps: DispatcherDeps): Dispatcher {
       const numbers = { number: delivery.attemptCount + 1, roundNumber: delivery.roundAttempts + 1 };
       settler.add({ job, kind: 'ATTEMPT', attempt: { outcome, ...numbers, startedAt, endedAt, unreachable, probeAt: probeAt?.getTime() ?? null } });
     } catch (error) {
-      // A bug of ours, not the receiver's doing: the claim expires and another attempt is made, within 30 s and not at once.
+      // A bug of ours, not the receiver's doing: the claim expires and another attempt is made, within 45 s and not at once.
       deps.onError(error);
     } finally {
       slots.release(channel.id, channelClass);

@@ -38,8 +38,12 @@ export interface Jobs {
   stop(): Promise<void>;
 }
 
-/** Longer than any attempt may take with what surrounds it: 5 s waiting for a slot, 10 s sending by HTTP, and settling. */
-const CLAIM_SECONDS = 25;
+/**
+ * Longer than any attempt may take with what surrounds it: waiting for a slot (dispatch.ts READY_MAX_MS), 30 s sending by SMTP, and settling. What a crash left is due again
+ * when pg-boss next looks for claims that ended, and within 45 s (spec 5) altogether.
+ */
+const CLAIM_SECONDS = 36;
+const LOOK_SECONDS = 3;
 const QUEUE = 'deliver';
 /** Our own table counts attempts; a job itself is claimed again as often as its claims expire. */
 const CLAIMS_MAX = 1_000_000;
@@ -71,8 +75,9 @@ export async function startJobs(store: JobStore, sql: Sql, onError: (error: unkn
   const boss = new PgBoss({
     db: 'pool' in store ? poolDb(store.pool) : fromPglite(store.pglite),
     backend: 'pool' in store ? 'postgres' : 'pglite',
-    superviseIntervalSeconds: 5,
-    monitorIntervalSeconds: 5,
+    superviseIntervalSeconds: LOOK_SECONDS,
+    // Shorter, so that no look is left out because the one before it was a moment late.
+    monitorIntervalSeconds: LOOK_SECONDS - 1,
   });
   boss.on('error', onError);
   await boss.start();

@@ -1,4 +1,5 @@
 import type { Sql } from '../db/database.ts';
+import type { AnsweredRecipients } from '../domain/outcome.ts';
 import type { Pace } from '../domain/pacing.ts';
 import type { Trigger } from '../domain/trigger.ts';
 import type { JsonObject } from '../lib/json.ts';
@@ -18,6 +19,8 @@ export interface LoadedDelivery {
   /** Whether its time is a slot of its destination, and how long ago that was, in milliseconds. */
   hasSlot: boolean;
   lateMs: number;
+  /** Of a mail: who was answered for good; null where nobody was yet. */
+  recipients: AnsweredRecipients | null;
   /** Whether one of its subscriptions still stands: it exists, is active, and its owner is a member. */
   stands: boolean;
   project: { id: string; slug: string } | null;
@@ -69,7 +72,7 @@ export async function loadDeliveries(sql: Sql, jobs: readonly ClaimedJob[]): Pro
 const LOAD = `
   SELECT d.id, d.event_ref AS "eventRef", d.attempt_count AS "attemptCount", d.round_attempts AS "roundAttempts", d.queued_at AS "queuedAt",
     d.suppressed_count AS "suppressedCount", d.suppressed_since AS "suppressedSince", d.url,
-    d.has_slot AS "hasSlot", (extract(epoch FROM clock_timestamp() - d.next_attempt_at) * 1000)::float8 AS "lateMs",
+    d.has_slot AS "hasSlot", (extract(epoch FROM clock_timestamp() - d.next_attempt_at) * 1000)::float8 AS "lateMs", d.recipients,
     ${STANDS} AS stands,
     p.id AS "projectId", p.slug,
     c.id AS "channelId", c.type, c.config, c.secrets, c.version, c.destination, c.pace, c.is_active AS "isActive",
@@ -90,7 +93,7 @@ type LoadedRow = Omit<LoadedDelivery, 'project' | 'channel' | 'event'> & Project
 
 /** Columns of a LEFT JOIN are all there or all null, as their key says. */
 function nest(row: LoadedRow): LoadedDelivery {
-  const { id, eventRef, attemptCount, roundAttempts, queuedAt, suppressedCount, suppressedSince, url, hasSlot, lateMs, stands } = row;
+  const { id, eventRef, attemptCount, roundAttempts, queuedAt, suppressedCount, suppressedSince, url, hasSlot, lateMs, recipients, stands } = row;
   const { projectId, slug, channelId, type, config, secrets, version, destination, pace, isActive, lastSuccessAt, unreachable, probeAt, heldUntil } = row;
   const project = projectId === null || slug === null ? null : { id: projectId, slug };
   const channel =
@@ -115,5 +118,21 @@ function nest(row: LoadedRow): LoadedDelivery {
     eventId === null || trigger === null || acceptedAt === null
       ? null
       : { eventId, trigger, occurredAt, acceptedAt, taskId, taskName, queue, engine, priority, state, agent, runtimeMs, exception, traceback, data };
-  return { id, eventRef, attemptCount, roundAttempts, queuedAt, suppressedCount, suppressedSince, url, hasSlot, lateMs, stands, project, channel, event };
+  return {
+    id,
+    eventRef,
+    attemptCount,
+    roundAttempts,
+    queuedAt,
+    suppressedCount,
+    suppressedSince,
+    url,
+    hasSlot,
+    lateMs,
+    recipients,
+    stands,
+    project,
+    channel,
+    event,
+  };
 }

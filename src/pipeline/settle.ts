@@ -1,7 +1,7 @@
 import type { Database, Sql } from '../db/database.ts';
 import type { Wakeups } from '../db/wakeups.ts';
 import { type Attempt, type CancelReason, type DeliveryReason, type DeliveryStatus, foldHealth, type HealthChange, nextStep } from '../domain/delivery.ts';
-import type { Outcome } from '../domain/outcome.ts';
+import type { AnsweredRecipients, Outcome } from '../domain/outcome.ts';
 import { disableChannel, noticeFailing, recipientsOf, SWITCHED_OFF_AFTER_MS } from './channel-trouble.ts';
 import { lockInboxes } from './inbox-log.ts';
 import type { ClaimedJob, Jobs, NewJob } from './jobs.ts';
@@ -50,6 +50,7 @@ interface Update {
   next_attempt_at: Date | null;
   has_slot: boolean;
   finished_at: Date | null;
+  recipients: AnsweredRecipients | null;
 }
 
 /**
@@ -108,6 +109,7 @@ function updateOf(deps: SettleDeps, settlement: Settlement): Update[] {
     next_attempt_at: null,
     has_slot: false,
     finished_at: null,
+    recipients: null,
   };
   switch (settlement.kind) {
     case 'GIVE_BACK':
@@ -145,6 +147,7 @@ function attemptColumns(deps: SettleDeps, made: AttemptMade): Omit<Update, 'id' 
     },
     next_attempt_at: next.status === 'QUEUED' ? new Date(next.nextAttemptAt) : null,
     finished_at: next.status === 'QUEUED' ? null : new Date(made.endedAt),
+    recipients: outcome.recipients ?? null,
   };
 }
 
@@ -160,7 +163,7 @@ async function updateDeliveries(tx: Sql, updates: readonly Update[]): Promise<To
   return await tx.query<TouchedRow>(
     `WITH input AS (
        SELECT * FROM json_to_recordset($1::json) AS i(id uuid, job_id uuid, new_job_id uuid, status text, reason text, status_code int, error text, response_body text, attempt jsonb,
-         next_attempt_at timestamptz, has_slot boolean, finished_at timestamptz)
+         next_attempt_at timestamptz, has_slot boolean, finished_at timestamptz, recipients jsonb)
      ), locked AS (
        SELECT d.id FROM deliveries AS d JOIN input AS i ON i.id = d.id AND i.job_id = d.job_id WHERE d.id = ANY($2::uuid[]) ORDER BY d.id FOR NO KEY UPDATE OF d
      )
@@ -175,6 +178,7 @@ async function updateDeliveries(tx: Sql, updates: readonly Update[]): Promise<To
        error = CASE WHEN i.attempt IS NULL THEN d.error ELSE i.error END,
        response_body = CASE WHEN i.attempt IS NULL THEN d.response_body ELSE i.response_body END,
        attempts = CASE WHEN i.attempt IS NULL THEN d.attempts ELSE d.attempts || i.attempt END,
+       recipients = coalesce(i.recipients, d.recipients),
        attempt_count = d.attempt_count + (i.attempt IS NOT NULL)::int,
        round_attempts = d.round_attempts + (i.attempt IS NOT NULL)::int
      FROM input AS i JOIN locked ON locked.id = i.id WHERE d.id = i.id AND d.id = ANY($2::uuid[]) RETURNING d.id, d.project_id, d.status`,

@@ -19,7 +19,7 @@ const HELD_MIN = 4;
 /** Spec 5: what was in flight at a crash is tried again within 45 s. */
 const NEXT_TRY_MS = 45_000;
 /**
- * A claim of a killed process lasts 25 s (pipeline/jobs.ts). Were its next owner killed between claim and send, the wait would begin anew: so kills come in
+ * A claim of a killed process lasts 36 s (pipeline/jobs.ts). Were its next owner killed between claim and send, the wait would begin anew: so kills come in
  * bursts, and none falls into the time in which claims of an earlier one end.
  */
 const BURST_MS = 19_000;
