@@ -10,7 +10,7 @@ import { migrate, withMigrationLock } from './db/migrate.ts';
 import { openStore, type Store } from './db/store.ts';
 import { createWakeups, type WakeupBus } from './db/wakeups.ts';
 import { createFeedCursors, type FeedCursors } from './domain/feed-cursor.ts';
-import type { HttpPort } from './domain/ports.ts';
+import type { HttpPort, MailPort } from './domain/ports.ts';
 import { formatToken, TOKEN_BYTES } from './domain/token.ts';
 import type { Api } from './graphql/api.ts';
 import type { Clock } from './lib/clock.ts';
@@ -18,6 +18,7 @@ import { uuidv7 } from './lib/id.ts';
 import { createKeyring, type Keyring } from './lib/seal.ts';
 import { Secret } from './lib/secret.ts';
 import { createGuardedHttp } from './net/guarded-http.ts';
+import { createGuardedMail } from './net/guarded-mail.ts';
 import { createSystemLookup } from './net/lookup.ts';
 import { createCooldowns } from './pipeline/cooldowns.ts';
 import { createAttempt } from './pipeline/deliver.ts';
@@ -80,11 +81,13 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   const jobs = await startJobs(store.jobs, db.sql, onError);
   starting.defer(() => jobs.stop());
   if (db.kind === 'pglite') await jobs.releaseAll();
-  const http = createGuardedHttp({ policy: config.egress, lookup: createSystemLookup(), clock });
+  const lookup = createSystemLookup();
+  const http = createGuardedHttp({ policy: config.egress, lookup, clock });
   starting.defer(() => http.close());
+  const mail = createGuardedMail({ policy: config.egress, lookup, clock, publicUrl: config.publicUrl });
 
-  const send = createSend({ http, clock, version: packageJson.version });
-  const base: Base = { config, clock, log, db, wakeups, jobs, http, send, keyring, onError };
+  const send = createSend({ http, mail, clock, version: packageJson.version });
+  const base: Base = { config, clock, log, db, wakeups, jobs, http, mail, send, keyring, onError };
   const sending = config.role === 'api' ? null : await startSending(base, starting);
   const feedCursors = createFeedCursors(
     await readEpoch(db.sql),
@@ -98,7 +101,7 @@ export async function createApp(config: Config, deps: AppDeps): Promise<App> {
   const front = await startFront({ host, port, graphiql, trustProxy, log, onError, ping, api: config.role === 'worker' ? null : { ...api, authenticator } });
   // Together: each may need most of the 15 s that stopping may take.
   starting.defer(async () => {
-    await Promise.all([front.stop().then(() => api.testSends.stop()), sending?.stop()]);
+    await Promise.all([front.stop().then(() => api.testSends.stop()), sending?.stop(), mail.close()]);
   });
   front.setReady();
 
@@ -116,6 +119,7 @@ interface Base {
   wakeups: WakeupBus;
   jobs: Jobs;
   http: HttpPort;
+  mail: MailPort;
   send: Send;
   keyring: Keyring;
   onError: (error: unknown) => void;
@@ -185,7 +189,7 @@ async function startSending({ config, clock, log, db, wakeups, jobs, send, keyri
 
 /** What GraphQL and /v1 translate to. */
 function createApi(base: Base, stack: AsyncDisposableStack, feedCursors: FeedCursors): Api {
-  const { config, clock, db, wakeups, jobs, http, send, keyring, onError } = base;
+  const { config, clock, db, wakeups, jobs, http, mail, send, keyring, onError } = base;
   const { publicUrl } = config;
   const now = (): number => clock.now();
   const fired = createFiredLog({ sql: db.sql, clock, onError });
@@ -216,8 +220,8 @@ function createApi(base: Base, stack: AsyncDisposableStack, feedCursors: FeedCur
     projects: createProjects(serviceDeps),
     members: createMembers(serviceDeps),
     tokens: createTokens({ ...serviceDeps, randomBytes }),
-    channels: createChannels({ ...serviceDeps, http, keyring }),
-    testSends: createTestSends({ ...serviceDeps, http, keyring, send, publicUrl, isHeld: config.dispatch === 'hold' }),
+    channels: createChannels({ ...serviceDeps, http, mail, keyring }),
+    testSends: createTestSends({ ...serviceDeps, http, mail, keyring, send, publicUrl, isHeld: config.dispatch === 'hold' }),
     subscriptions: createSubscriptions(serviceDeps),
     defaults: createDefaults(serviceDeps),
     feedCursors,

@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto';
 import type { Destination, Pace } from '../domain/pacing.ts';
-import type { HttpReply, HttpRequest } from '../domain/ports.ts';
+import type { HttpReply, HttpRequest, Mail } from '../domain/ports.ts';
 import { createRedactor, type Redactor } from '../domain/redact.ts';
 import type { InputIssue } from '../lib/error.ts';
 import { type GivenValues, joinConfig, type PreviousSecrets, type ReadConfig, readConfig, type StoredConfig, secretsOf } from './config.ts';
 import type { ConfigOf, Fields } from './field.ts';
 import type { DeliveryMessage } from './message.ts';
 
-/** All that a kind of channel is. `P` is what `prepare` makes of a config. */
-export interface ChannelDefinition<F extends Fields, P> {
+/** What every kind of channel is. `P` is what `prepare` makes of a config. */
+interface KindDefinition<F extends Fields, P> {
   /** As the database and the API's inputs name it. */
   kind: string;
   /** How the API's types begin: `Webhook` gives WebhookConfig and WebhookConfigInput. */
@@ -24,12 +24,22 @@ export interface ChannelDefinition<F extends Fields, P> {
   check?: (config: ConfigOf<F>) => InputIssue[];
   /** Work that is the same for every message of a config. Pure. `previous`: secrets that were replaced and may still count. */
   prepare: (config: ConfigOf<F>, previous: PreviousSecrets) => P;
+}
+
+/** A kind that sends by HTTP. */
+export interface ChannelDefinition<F extends Fields, P> extends KindDefinition<F, P> {
   /** The request of one attempt. Pure and synchronous; its body depends on message and config alone. */
   build: (message: DeliveryMessage, prepared: P, attemptMs: number) => HttpRequest;
   /** First and last status of each range that means delivered. */
   delivered: readonly (readonly [number, number])[];
   /** What the provider's reply, which came at `nowMs`, says beyond its status. */
   readReply?: (reply: HttpReply, nowMs: number) => ReplyReading;
+}
+
+/** A kind that sends by mail. */
+interface MailDefinition<F extends Fields, P> extends KindDefinition<F, P> {
+  /** The mail of one attempt to all recipients. Pure and synchronous; it depends on message and config alone but for its date, which is the attempt's. */
+  compose: (message: DeliveryMessage, prepared: P, attemptMs: number) => Mail;
 }
 
 /** What is left out is as the status and Retry-After say. */
@@ -55,18 +65,55 @@ export interface ChannelKind {
 }
 
 /** One channel, ready to send. It holds its secrets where nothing can print them. */
-export interface CompiledChannel {
+export type CompiledChannel = HttpChannel | MailChannel;
+
+interface Ready {
   readonly kind: string;
-  /** The request of the attempt that begins at `attemptMs` (epoch milliseconds). The same message always gives the same body. */
-  build(message: DeliveryMessage, attemptMs: number): HttpRequest;
-  readReply(reply: HttpReply, nowMs: number): { isDelivered: boolean; retryAfterMs: number | null };
   /** Clears a text of the channel's secrets: before any cut. */
   redact: Redactor;
 }
 
+export interface HttpChannel extends Ready {
+  readonly via: 'HTTP';
+  /** The request of the attempt that begins at `attemptMs` (epoch milliseconds). The same message always gives the same body. */
+  build(message: DeliveryMessage, attemptMs: number): HttpRequest;
+  readReply(reply: HttpReply, nowMs: number): { isDelivered: boolean; retryAfterMs: number | null };
+}
+
+export interface MailChannel extends Ready {
+  readonly via: 'SMTP';
+  compose(message: DeliveryMessage, attemptMs: number): Mail;
+}
+
 /** Makes a kind of channel of its definition: the one place where its fields are written down. */
 export function defineChannel<const F extends Fields, P>(definition: ChannelDefinition<F, P>): ChannelKind {
-  const { kind, typeName, title, docsUrl, fields, targets, delivered } = definition;
+  const { delivered } = definition;
+
+  function readReply(reply: HttpReply, nowMs: number): ReturnType<HttpChannel['readReply']> {
+    const reading = definition.readReply?.(reply, nowMs) ?? {};
+    const isDelivered = reading.isDelivered ?? delivered.some(([first, last]) => reply.status >= first && reply.status <= last);
+    return { isDelivered, retryAfterMs: reading.retryAfterMs ?? null };
+  }
+
+  return defineKind(definition, (prepared, ready) => ({
+    ...ready,
+    via: 'HTTP',
+    build: (message, attemptMs) => definition.build(message, prepared, attemptMs),
+    readReply,
+  }));
+}
+
+/** The same for a kind that sends by mail. */
+export function defineMailChannel<const F extends Fields, P>(definition: MailDefinition<F, P>): ChannelKind {
+  return defineKind(definition, (prepared, ready) => ({
+    ...ready,
+    via: 'SMTP',
+    compose: (message, attemptMs) => definition.compose(message, prepared, attemptMs),
+  }));
+}
+
+function defineKind<F extends Fields, P>(definition: KindDefinition<F, P>, makeChannel: (prepared: P, ready: Ready) => CompiledChannel): ChannelKind {
+  const { kind, typeName, title, docsUrl, fields, targets } = definition;
 
   function check(given: GivenValues): ReadConfig<F> {
     const read = readConfig(fields, given);
@@ -81,19 +128,12 @@ export function defineChannel<const F extends Fields, P>(definition: ChannelDefi
     return { key: createHash('sha256').update(`${kind} ${at}`).digest('base64url'), pace };
   }
 
-  function readReply(reply: HttpReply, nowMs: number): ReturnType<CompiledChannel['readReply']> {
-    const reading = definition.readReply?.(reply, nowMs) ?? {};
-    const isDelivered = reading.isDelivered ?? delivered.some(([first, last]) => reply.status >= first && reply.status <= last);
-    return { isDelivered, retryAfterMs: reading.retryAfterMs ?? null };
-  }
-
   function compile(stored: StoredConfig): ReturnType<ChannelKind['compile']> {
     const { given, previous } = joinConfig(fields, stored);
     const read = check(given);
     if (!read.ok) return { ok: false, problem: `the channel's config is not valid: ${read.issues.map(describe).join('; ')}` };
     const prepared = definition.prepare(read.config, previous);
-    const build = (message: DeliveryMessage, attemptMs: number): HttpRequest => definition.build(message, prepared, attemptMs);
-    return { ok: true, channel: { kind, build, readReply, redact: lazily(() => createRedactor(secretsOf(fields, given, previous))) } };
+    return { ok: true, channel: makeChannel(prepared, { kind, redact: lazily(() => createRedactor(secretsOf(fields, given, previous))) }) };
   }
 
   return { kind, typeName, title, docsUrl, fields, targets, check, destination, compile };

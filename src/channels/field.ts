@@ -27,6 +27,8 @@ export interface TextField extends TextRules {
   default?: string;
   /** The field whose value stands in where this one is not set. */
   defaultFrom?: string;
+  /** Of a host name that is connected to: the field with the port. */
+  portField?: string;
 }
 
 /** An absolute http or https URL without userinfo. Whether it may be reached is the egress guard's to say. */

@@ -1,8 +1,9 @@
+import { parseHostName } from '../domain/host-name.ts';
 import type { InputIssue } from '../lib/error.ts';
 import { asRecord } from '../lib/json.ts';
 import { SECRET_MASK } from '../lib/secret.ts';
 import type { ChannelKind } from './channel.ts';
-import { type GivenValues, joinConfig, type PreviousSecrets, type StoredConfig, splitConfig } from './config.ts';
+import { type CheckedValues, type GivenValues, joinConfig, type PreviousSecrets, type StoredConfig, splitConfig } from './config.ts';
 import { defaultOf, type Field, type Fields, type FieldValue, isSecret } from './field.ts';
 
 /** A URL of a config that the egress guard must check before it is saved, and its path within the input. */
@@ -11,14 +12,21 @@ export interface ConfigUrl {
   url: string;
 }
 
+/** The same of a host name with its port. */
+export interface ConfigHost {
+  path: string;
+  host: string;
+  port: number;
+}
+
 /** `hasMoved`: a target of the kind changed, so that it goes to another place than the stored one. */
-export type MergeResult = { ok: true; stored: StoredConfig; urls: ConfigUrl[]; hasMoved: boolean } | { ok: false; issues: InputIssue[] };
+export type MergeResult = { ok: true; stored: StoredConfig; urls: ConfigUrl[]; hosts: ConfigHost[]; hasMoved: boolean } | { ok: false; issues: InputIssue[] };
 
 /**
  * The config after an input of the API (spec 4, "Secrets"), checked as a whole. `stored` is null at creation. A field that the input leaves out
  * keeps its value, null clears it; a secret that is empty or the mask keeps its value too, and headers are replaced as a whole, each
  * masked one with the stored value of its name. What is kept must not go to a new place: where a target of the kind changes, secrets must be given anew.
- * Paths of issues begin with `config.<kind>`. Egress policy is not asked: pass `urls` to the guard.
+ * Paths of issues begin with `config.<kind>`. Egress policy is not asked: pass `urls` and `hosts` to the guard.
  */
 export function mergeConfig(kind: ChannelKind, stored: StoredConfig | null, input: GivenValues, nowMs: number): MergeResult {
   const base = `config.${kind.kind}`;
@@ -32,7 +40,8 @@ export function mergeConfig(kind: ChannelKind, stored: StoredConfig | null, inpu
   if (!read.ok || issues.length > 0) return { ok: false, issues: issues.map(({ path, message }) => ({ path: join(base, path), message })) };
   const previous = hasMoved ? {} : previousSecrets(kind.fields, before, read.values, nowMs);
   const urls = Object.entries(kind.fields).flatMap(([name, field]) => urlOf(join(base, name), field, read.values[name]));
-  return { ok: true, stored: splitConfig(kind.fields, read.values, previous), urls, hasMoved };
+  const hosts = Object.entries(kind.fields).flatMap(([name, field]) => hostOf(join(base, name), field, read.values[name], read.values));
+  return { ok: true, stored: splitConfig(kind.fields, read.values, previous), urls, hosts, hasMoved };
 }
 
 const NOTHING: { given: GivenValues; previous: PreviousSecrets } = { given: {}, previous: {} };
@@ -130,6 +139,12 @@ function previousSecrets(fields: Fields, before: typeof NOTHING, after: GivenVal
 
 function urlOf(path: string, field: Field, value: FieldValue | undefined): ConfigUrl[] {
   return field.kind === 'URL' && typeof value === 'string' ? [{ path, url: value }] : [];
+}
+
+function hostOf(path: string, field: Field, value: FieldValue | undefined, values: CheckedValues): ConfigHost[] {
+  if (field.kind !== 'TEXT' || field.portField === undefined || typeof value !== 'string') return [];
+  const host = parseHostName(value);
+  return host === null ? [] : [{ path, host, port: Number(values[field.portField]) }];
 }
 
 /** The first issue of each path: what the merge says of a masked secret tells more than that it is missing. */

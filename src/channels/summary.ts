@@ -61,7 +61,7 @@ export function cleanLine(text: string): string {
  * `text` without what no reader sees as it is: lone surrogates and control characters but line feed and tab as U+FFFD; nothing that turns the direction of
  * what follows (https://www.unicode.org/reports/tr9/#Explicit_Directional_Embeddings); no white space around.
  */
-function cleanBlock(text: string): string {
+export function cleanBlock(text: string): string {
   return text.toWellFormed().replaceAll('\r\n', '\n').replaceAll(DIRECTIONS, '').replaceAll(CONTROLS, '\ufffd').trim();
 }
 

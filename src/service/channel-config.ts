@@ -3,7 +3,7 @@ import type { StoredConfig } from '../channels/config.ts';
 import { mergeConfig } from '../channels/merge.ts';
 import { CHANNELS, channelOf } from '../channels/registry.ts';
 import type { Pace } from '../domain/pacing.ts';
-import type { HttpPort } from '../domain/ports.ts';
+import type { HttpPort, MailPort } from '../domain/ports.ts';
 import type { Channel } from '../generated/prisma/client.ts';
 import { badInput } from '../lib/error.ts';
 import { isRecord } from '../lib/json.ts';
@@ -36,7 +36,7 @@ export interface PreparedConfig {
  * never call it in a transaction. Throws BAD_USER_INPUT.
  */
 export async function prepareConfig(
-  http: HttpPort,
+  { http, mail }: { http: Pick<HttpPort, 'check'>; mail: Pick<MailPort, 'check'> },
   config: ConfigInput,
   stored: { type: string; config: StoredConfig } | null,
   nowMs: number,
@@ -46,7 +46,10 @@ export async function prepareConfig(
     throw badInput([{ path: `config.${kind.kind}`, message: 'must be of the kind of the channel: kinds do not change' }]);
   const merged = mergeConfig(kind, stored?.config ?? null, fields, nowMs);
   if (!merged.ok) throw badInput(merged.issues);
-  const checks = await Promise.all(merged.urls.map(async ({ path, url }) => ({ path, check: await http.check(url) })));
+  const checks = await Promise.all([
+    ...merged.urls.map(async ({ path, url }) => ({ path, check: await http.check(url) })),
+    ...merged.hosts.map(async ({ path, host, port }) => ({ path, check: await mail.check(host, port) })),
+  ]);
   const issues = checks.flatMap(({ path, check }) => (check.ok ? [] : [{ path, message: check.message }]));
   if (issues.length > 0) throw badInput(issues);
   return { stored: merged.stored, hasMoved: merged.hasMoved };

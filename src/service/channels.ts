@@ -1,7 +1,7 @@
 import type { StoredConfig } from '../channels/config.ts';
 import { sqlOf } from '../db/open.ts';
 import { checkName } from '../domain/names.ts';
-import type { HttpPort } from '../domain/ports.ts';
+import type { HttpPort, MailPort } from '../domain/ports.ts';
 import type { Viewer } from '../domain/viewer.ts';
 import type { Channel, ChannelHealth } from '../generated/prisma/client.ts';
 import { AppError, notFound } from '../lib/error.ts';
@@ -66,8 +66,8 @@ const REACHABLE = { unreachable: 0, probeAt: null };
 const HEALTHY = { ...REACHABLE, consecutiveFailures: 0, failingSince: null, noticed: false };
 
 /** Project channels and personal ones. */
-export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Keyring }): Channels {
-  const { db, changes, jobs, clock, newId, http, keyring } = deps;
+export function createChannels(deps: ServiceDeps & { http: HttpPort; mail: MailPort; keyring: Keyring }): Channels {
+  const { db, changes, jobs, clock, newId, keyring } = deps;
 
   /** A new channel of the project, or the viewer's own; its owner's rights and its name are checked, `find` gives the rest inside the transaction. */
   async function insert(viewer: Viewer, { projectId, name }: NewChannel, find: (tx: Tx) => Promise<NewConfig>): Promise<Channel> {
@@ -108,7 +108,7 @@ export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Ke
 
   /** The channel's config with `given` laid over it. */
   async function prepareOver(channel: Channel, given: ConfigInput): Promise<PreparedConfig> {
-    return await prepareConfig(http, given, { type: channel.type, config: openConfig(keyring, channel) }, clock.now());
+    return await prepareConfig(deps, given, { type: channel.type, config: openConfig(keyring, channel) }, clock.now());
   }
 
   /** What a new config changes. One that leads to another place deserves a try at once, whatever held the old one, and has no slots there. */
@@ -140,7 +140,7 @@ export function createChannels(deps: ServiceDeps & { http: HttpPort; keyring: Ke
   return {
     createChannel: async (viewer, input) => {
       const owned = await checkNew(viewer, input);
-      const { stored } = await prepareConfig(http, input.config, null, clock.now());
+      const { stored } = await prepareConfig(deps, input.config, null, clock.now());
       const config = { type: kindOf(input.config).kind.kind, stored, isActive: input.isActive ?? true };
       return { channel: await insert(viewer, owned, () => Promise.resolve(config)) };
     },

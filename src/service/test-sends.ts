@@ -4,7 +4,7 @@ import type { Send } from '../channels/send.ts';
 import { sqlOf } from '../db/open.ts';
 import type { Attempt } from '../domain/delivery.ts';
 import { type Outcome, outcomeOfBadConfig } from '../domain/outcome.ts';
-import type { HttpPort } from '../domain/ports.ts';
+import type { HttpPort, MailPort } from '../domain/ports.ts';
 import type { Viewer } from '../domain/viewer.ts';
 import type { Channel } from '../generated/prisma/client.ts';
 import { AppError, badInput, notFound } from '../lib/error.ts';
@@ -54,6 +54,7 @@ export interface TestSends {
 
 interface TestSendsDeps extends ServiceDeps {
   http: HttpPort;
+  mail: MailPort;
   keyring: Keyring;
   send: Send;
   publicUrl: string;
@@ -65,7 +66,7 @@ interface TestSendsDeps extends ServiceDeps {
 const STOP_GRACE_MS = 3_000;
 
 export function createTestSends(deps: TestSendsDeps): TestSends {
-  const { db, changes, clock, newId, http, keyring, publicUrl } = deps;
+  const { db, changes, clock, newId, keyring, publicUrl } = deps;
   const underWay = new Set<Promise<unknown>>();
   let isStopped = false;
 
@@ -131,7 +132,7 @@ export function createTestSends(deps: TestSendsDeps): TestSends {
       throw badInput([{ path: 'projectId', message: 'must be the project of the channel, or left out' }]);
     await admit(caller, saved?.id ?? null);
     const before = saved === null ? null : { type: saved.type, config: openConfig(keyring, saved) };
-    const { stored, hasMoved } = await prepareConfig(http, input.config, before, clock.now());
+    const { stored, hasMoved } = await prepareConfig(deps, input.config, before, clock.now());
     if (saved !== null && !hasMoved) await requireNotHeld(saved.id);
     const project = await projectOf(saved?.projectId ?? givenProjectId, 'projectId');
     return resultOf(await attempt(compileOver(kindOf(input.config).kind.kind, stored, before?.config ?? null), newId(), project));

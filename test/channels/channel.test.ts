@@ -7,7 +7,7 @@ import { webhook } from '../../src/channels/webhook.ts';
 import { parseJson } from '../../src/lib/json.ts';
 import { SECRET_MASK, Secret } from '../../src/lib/secret.ts';
 import { createManualClock } from '../support/clock.ts';
-import { compiled, issuesOf, MESSAGE, NOW_MS, reply, scriptedHttp, storedOf } from './support.ts';
+import { compiled, issuesOf, MESSAGE, NO_MAIL, NOW_MS, reply, scriptedHttp, storedOf } from './support.ts';
 
 /** Every kind of field in one kind of channel, as the kinds to come will need them. */
 const everything = defineChannel({
@@ -170,7 +170,7 @@ describe('readReply', () => {
     [429, 'slow down', { outcome: 'RETRY', retryAfterMs: 9_000 }],
   ])('%i %j', async (status, body, expected) => {
     const http = scriptedHttp(() => reply(status, body, { 'retry-after': '9' }));
-    expect(await createSend({ http, clock: createManualClock(NOW_MS), version: '1' })(channel, MESSAGE)).toMatchObject(expected);
+    expect(await createSend({ mail: NO_MAIL, http, clock: createManualClock(NOW_MS), version: '1' })(channel, MESSAGE)).toMatchObject(expected);
   });
 });
 

@@ -4,7 +4,7 @@ import { createSend } from '../../src/channels/send.ts';
 import { SECRET_MASK } from '../../src/lib/secret.ts';
 import { createManualClock } from '../support/clock.ts';
 import { CHAT_INPUTS } from './chat-fixtures.ts';
-import { compiled, issuesOf, MESSAGE, NOW_MS, reply, scriptedHttp, storedOf } from './support.ts';
+import { compiled, issuesOf, MESSAGE, NO_MAIL, NOW_MS, reply, scriptedHttp, storedOf } from './support.ts';
 
 const { webhookUrl } = CHAT_INPUTS.discord;
 const FORM = 'must have the form https://discord.com/api/webhooks/…';
@@ -75,6 +75,7 @@ describe('how long a 429 holds', () => {
     ['other replies may have Retry-After', 503, '', { 'retry-after': '9' }, 9_000],
   ])('%s', async (_, status, text, headers, retryAfterMs) => {
     const http = scriptedHttp(() => reply(status, text, headers));
-    expect(await createSend({ http, clock: createManualClock(NOW_MS), version: '1' })(channel, MESSAGE)).toMatchObject({ outcome: 'RETRY', retryAfterMs });
+    const send = createSend({ mail: NO_MAIL, http, clock: createManualClock(NOW_MS), version: '1' });
+    expect(await send(channel, MESSAGE)).toMatchObject({ outcome: 'RETRY', retryAfterMs });
   });
 });

@@ -1,8 +1,8 @@
-import type { ChannelKind, CompiledChannel } from '../../src/channels/channel.ts';
+import type { ChannelKind, HttpChannel, MailChannel } from '../../src/channels/channel.ts';
 import type { GivenValues, StoredConfig } from '../../src/channels/config.ts';
 import { mergeConfig } from '../../src/channels/merge.ts';
 import type { DeliveryMessage } from '../../src/channels/message.ts';
-import type { HttpPort, HttpReply, HttpRequest, SendResult } from '../../src/domain/ports.ts';
+import type { HttpPort, HttpReply, HttpRequest, Mail, MailPort, MailResult, SendResult } from '../../src/domain/ports.ts';
 import type { InputIssue } from '../../src/lib/error.ts';
 
 /** 2026-11-24T12:00:00Z. */
@@ -45,12 +45,46 @@ export function issuesOf(kind: ChannelKind, input: GivenValues, before: StoredCo
   return merged.ok ? [] : merged.issues;
 }
 
-/** The stored config ready to send. */
-export function compiled(kind: ChannelKind, stored: StoredConfig): CompiledChannel {
+/** The stored config ready to send, of a kind that sends by HTTP. */
+export function compiled(kind: ChannelKind, stored: StoredConfig): HttpChannel {
   const result = kind.compile(stored);
   if (!result.ok) throw new Error(result.problem);
+  if (result.channel.via !== 'HTTP') throw new Error('it sends by mail');
   return result.channel;
 }
+
+/** The same of a kind that sends by mail. */
+export function compiledMail(kind: ChannelKind, stored: StoredConfig): MailChannel {
+  const result = kind.compile(stored);
+  if (!result.ok) throw new Error(result.problem);
+  if (result.channel.via !== 'SMTP') throw new Error('it sends by HTTP');
+  return result.channel;
+}
+
+/** A port that answers what `answer` says and keeps what was sent. */
+export function scriptedMail(answer: (mail: Mail) => MailResult): MailPort & { mails: Mail[] } {
+  const mails: Mail[] = [];
+  return {
+    mails,
+    send: (mail) => {
+      mails.push(mail);
+      return Promise.resolve(answer(mail));
+    },
+    check: () => Promise.resolve({ ok: true }),
+  };
+}
+
+/** For what sends by HTTP: a mail is a mistake. */
+export const NO_MAIL: MailPort = {
+  send: () => Promise.reject(new Error('a mail was sent')),
+  check: () => Promise.reject(new Error('a mail server was checked')),
+};
+
+/** For what sends by mail. */
+export const NO_HTTP: HttpPort = {
+  post: () => Promise.reject(new Error('a request was sent')),
+  check: () => Promise.reject(new Error('a URL was checked')),
+};
 
 /** A port that answers what `answer` says and keeps what was posted. */
 export function scriptedHttp(answer: (request: HttpRequest) => SendResult): HttpPort & { requests: HttpRequest[] } {

@@ -6,7 +6,7 @@ import type { SendResult } from '../../src/domain/ports.ts';
 import { SECRET_MASK } from '../../src/lib/secret.ts';
 import { createManualClock } from '../support/clock.ts';
 import { CHAT_INPUTS } from './chat-fixtures.ts';
-import { compiled, issuesOf, MESSAGE, NOW_MS, reply, scriptedHttp, storedOf } from './support.ts';
+import { compiled, issuesOf, MESSAGE, NO_MAIL, NOW_MS, reply, scriptedHttp, storedOf } from './support.ts';
 
 const { botToken, chatId } = CHAT_INPUTS.telegram;
 const channel = compiled(telegram, storedOf(telegram, { botToken, chatId }));
@@ -49,7 +49,7 @@ test('the token is kept and masked, the chat is public and may change without it
 });
 
 function send(answer: SendResult): Promise<Outcome> {
-  return createSend({ http: scriptedHttp(() => answer), clock: createManualClock(NOW_MS), version: '1' })(channel, MESSAGE);
+  return createSend({ mail: NO_MAIL, http: scriptedHttp(() => answer), clock: createManualClock(NOW_MS), version: '1' })(channel, MESSAGE);
 }
 
 describe('delivered is a 200 that says ok: true', () => {

@@ -8,7 +8,7 @@ import { createSend } from '../../src/channels/send.ts';
 import { webhook } from '../../src/channels/webhook.ts';
 import { asRecord, parseJson } from '../../src/lib/json.ts';
 import { createManualClock } from '../support/clock.ts';
-import { compiled, MESSAGE, NOW_MS, reply, scriptedHttp, storedOf } from './support.ts';
+import { compiled, MESSAGE, NO_MAIL, NOW_MS, reply, scriptedHttp, storedOf } from './support.ts';
 
 const HOUR_MS = 3_600_000;
 const url = 'https://hooks.example.com/in';
@@ -94,7 +94,7 @@ describe('the request', () => {
 
   test('is sent with our name and version', async () => {
     const http = scriptedHttp(() => reply(204));
-    await createSend({ http, clock: createManualClock(NOW_MS), version: '1.2.3' })(compiled(webhook, storedOf(webhook, { url })), MESSAGE);
+    await createSend({ mail: NO_MAIL, http, clock: createManualClock(NOW_MS), version: '1.2.3' })(compiled(webhook, storedOf(webhook, { url })), MESSAGE);
     expect(http.requests).toMatchObject([{ headers: { 'user-agent': 'tocsin/1.2.3' } }]);
   });
 

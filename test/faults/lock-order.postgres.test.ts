@@ -18,6 +18,7 @@ import { createProjects, type Projects } from '../../src/service/projects.ts';
 import { createSubscriptions, type Subscriptions } from '../../src/service/subscriptions.ts';
 import { createTestSends, type TestSends } from '../../src/service/test-sends.ts';
 import { createUsers, type Users } from '../../src/service/users.ts';
+import { NO_MAIL } from '../channels/support.ts';
 import { createManualClock } from '../support/clock.ts';
 import { openTestDatabase, type TestDatabase } from '../support/database.ts';
 import { addChannel, addMember, addProject, addSubscription, failedTask } from '../support/fixtures.ts';
@@ -60,7 +61,7 @@ async function openSide(): Promise<Side> {
   const http = { post: () => Promise.reject(new Error('unused')), check: () => Promise.resolve({ ok: true } as const) };
   const keyring = { seal: (text: string) => text, open: (text: string) => text };
   const services = { ...createMembers(deps), ...createSubscriptions(deps), ...createProjects(deps), ...createUsers(deps) };
-  return { ...pipeline, ...services, ...createChannels({ ...deps, http, keyring }), http, keyring };
+  return { ...pipeline, ...services, ...createChannels({ ...deps, http, mail: NO_MAIL, keyring }), http, keyring };
 }
 
 /** What PostgreSQL has counted since the database was made; sessions that have ended have told it all. */
@@ -506,7 +507,7 @@ test('test sends × deleting channels × admins who leave × deleting users × c
   const clock = { ...systemClock, now };
   const senderOf = (side: Side): TestSends => {
     const { db, jobs, wakeups, keyring, http } = side;
-    const deps = { db, jobs, clock, newId: uuidv7, changes: createChanges({ db, wakeups }), keyring, http };
+    const deps = { db, jobs, clock, newId: uuidv7, changes: createChanges({ db, wakeups }), keyring, http, mail: NO_MAIL };
     return createTestSends({ ...deps, send: () => Promise.resolve(DELIVERED), publicUrl: 'http://tocsin.test', isHeld: false });
   };
   let asked = 0;

@@ -9,17 +9,12 @@ import { schemaText } from '../../codegen.ts';
 const NOT_BUILT: Readonly<Record<string, readonly string[]>> = {
   Channels: [
     'PagerDutySeverity was removed.',
-    'EmailConfig was removed.',
     'PagerDutyConfig was removed.',
     'TriggerSeverity was removed.',
-    'EmailConfigInput was removed.',
     'PagerDutyConfigInput was removed.',
     'TriggerSeverityInput was removed.',
-    'EMAIL was removed from enum type ChannelType.',
     'PAGERDUTY was removed from enum type ChannelType.',
-    'EmailConfig was removed from union type ChannelConfig.',
     'PagerDutyConfig was removed from union type ChannelConfig.',
-    'ChannelConfigInput.email was removed.',
     'ChannelConfigInput.pagerduty was removed.',
   ],
   Trust: [

@@ -18,6 +18,7 @@ import { createProjects, type Projects } from '../../src/service/projects.ts';
 import { createSubscriptions, type Subscriptions } from '../../src/service/subscriptions.ts';
 import { createTokens, type Tokens } from '../../src/service/tokens.ts';
 import { createUsers, type Users } from '../../src/service/users.ts';
+import { NO_MAIL } from '../channels/support.ts';
 import { createManualClock, type ManualClock } from '../support/clock.ts';
 import { openTestDatabase } from '../support/database.ts';
 
@@ -62,7 +63,7 @@ export function openBench(queue: 'JOBS' | 'NO_JOBS' = 'JOBS'): Bench {
     const deps: ServiceDeps = { db, changes: createChanges({ db, wakeups }), jobs, clock, newId: uuidv7 };
     Object.assign(bench, { db, clock, jobs, keyring, wakeups, deps, guard });
     Object.assign(bench, createUsers(deps), createProjects(deps), createMembers(deps), createSubscriptions(deps), createDefaults(deps));
-    Object.assign(bench, createTokens({ ...deps, randomBytes }), createChannels({ ...deps, keyring, http: scriptedGuard(guard) }));
+    Object.assign(bench, createTokens({ ...deps, randomBytes }), createChannels({ ...deps, keyring, http: scriptedGuard(guard), mail: NO_MAIL }));
     bench.root = await insertUser(bench, { isAdmin: true });
     close = async () => {
       await jobs.stop();

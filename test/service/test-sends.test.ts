@@ -9,6 +9,7 @@ import { redeliver } from '../../src/pipeline/deliveries.ts';
 import { sweep } from '../../src/pipeline/maintenance.ts';
 import type { ConfigInput } from '../../src/service/channel-config.ts';
 import { createTestSends, type TestCaller, type TestSends } from '../../src/service/test-sends.ts';
+import { NO_MAIL } from '../channels/support.ts';
 import { agentOf, freshName, insertProject, insertUser, openBench, refusalOf } from './support.ts';
 
 const bench = openBench();
@@ -41,8 +42,8 @@ function open({ isHeld = false } = {}): TestSends {
       return Promise.resolve(guard.answer);
     },
   };
-  const send = createSend({ http, clock, version: '0' });
-  return createTestSends({ ...deps, http, keyring, send, publicUrl: 'https://tocsin.example', isHeld });
+  const send = createSend({ http, mail: NO_MAIL, clock, version: '0' });
+  return createTestSends({ ...deps, http, mail: NO_MAIL, keyring, send, publicUrl: 'https://tocsin.example', isHeld });
 }
 
 let nextAddress = 0;
