@@ -187,3 +187,34 @@ test('a call of many events for many members is cut into transactions by the rul
   const sizes = await db.sql.query('SELECT count(*) AS rows FROM inbox_items WHERE project_id = $1::uuid GROUP BY xmin::text ORDER BY rows', [projectId]);
   expect(sizes).toEqual([{ rows: 4_000 }, { rows: 10_000 }, { rows: 10_000 }]);
 }, 60_000);
+
+test('a call is answered when its own events are committed, whatever becomes of a larger one in the same batch', async () => {
+  const projectId = await addProject(db);
+  await db.sql.query(
+    `WITH u AS (INSERT INTO users (id, email, name) SELECT gen_random_uuid(), 'l' || n || '@large.example.com', 'l' FROM generate_series(1, 2000) AS n RETURNING id),
+       m AS (INSERT INTO memberships (project_id, user_id, role) SELECT $1::uuid, id, 'MEMBER' FROM u), i AS (INSERT INTO inboxes (user_id) SELECT id FROM u)
+     INSERT INTO subscriptions (id, project_id, user_id, owner_id, trigger, in_app) SELECT gen_random_uuid(), $1::uuid, id, id, 'task.failed', true FROM u`,
+    [projectId],
+  );
+  await bumpRules(db, projectId);
+  const small = await addProject(db);
+  const { transaction } = db;
+  let transactions = 0;
+  db.transaction = async (run) => {
+    transactions += 1;
+    // The first two are of the calls that come alone, the third holds the beginning of the batch.
+    if (transactions === 4) throw new Error('the database is gone');
+    return await transaction(run);
+  };
+  try {
+    const publish = (project: string, count: number) =>
+      pipeline.publisher.publish(
+        project,
+        Array.from({ length: count }, () => failedTask()),
+      );
+    const calls = await Promise.allSettled([publish(small, 1), publish(small, 1), publish(small, 1), publish(projectId, 12)]);
+    expect(calls.map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled', 'fulfilled', 'rejected']);
+  } finally {
+    db.transaction = transaction;
+  }
+}, 60_000);
