@@ -10,7 +10,8 @@ const FAULTS = 'test/faults/**/*.test.ts';
 /** For these any database will do. */
 const SLOTS = 'test/faults/hanging.test.ts';
 
-const together = { maxWorkers: availableParallelism(), sequence: { groupOrder: 0 } };
+/** Many of them wait more than they work. */
+const together = { maxWorkers: availableParallelism() + 2, sequence: { groupOrder: 0 } };
 /** They kill servers, cut connections and measure: one at a time, with nothing beside them. */
 const alone = { maxWorkers: 1, sequence: { groupOrder: 1 } };
 

@@ -73,8 +73,8 @@ function rests(sent: readonly Sent[]): number[] {
   return times.slice(1).map((at, index) => at - (times[index] ?? 0));
 }
 
-/** How much earlier than its slot a send may seem to be: clocks are read at different moments. */
-const SLACK_MS = 15;
+/** A send may be a quarter of a second late, and the next one on time; and clocks are read at different moments. */
+const SLACK_MS = 265;
 
 test('one destination of two channels and two servers: one a second, none lost, none twice', async () => {
   const projectId = await addProject(db);
@@ -158,7 +158,7 @@ test('what was cancelled and is delivered again, or repaired, is paced as before
   await db.sql.query(`DELETE FROM pgboss.job WHERE data->>'deliveryId' = $1`, [orphan]);
   expect((await sweep(deps)).repaired).toBe(1);
   await until(() => sent.length === 6, 'all are sent', 20_000);
-  expect(Math.min(...rests(sent))).toBeGreaterThanOrEqual(1_000 - 250 - SLACK_MS);
+  expect(Math.min(...rests(sent))).toBeGreaterThanOrEqual(1_000 - SLACK_MS);
 }, 60_000);
 
 test('a crowd that was cancelled holds up who comes after it by two minutes at most', async () => {
