@@ -1,15 +1,20 @@
 import { createAffixTable, type Side } from './affix-table.ts';
 import type { AcceptedEvent } from './event.ts';
 import { isMuted, missesPriority } from './filter.ts';
-import { addMember, createNameIndex, entriesOf, type Member, type NameIndex } from './name-index.ts';
+import { addMember, createNameIndex, entriesOf, type Member, type NameIndex, placeOf } from './name-index.ts';
 import type { MatchSubscription } from './subscription.ts';
 import type { TaskNamePattern } from './task-name-pattern.ts';
 import type { Trigger } from './trigger.ts';
 
-/** Subscriptions of one project, compiled as they are (live-index.ts keeps them in step with changes). */
-export interface MatchIndex {
-  /** Those that the event fires, cooldowns aside, by id. Agrees with `firstMiss` on every one. */
+export interface Matcher {
+  /** Those subscriptions that the event fires, cooldowns aside, by id. Agrees with `firstMiss` on every one. */
   match(event: AcceptedEvent, nowMs: number): MatchSubscription[];
+}
+
+/** Subscriptions of one project, compiled as they are (live-index.ts keeps them in step with changes). */
+export interface MatchIndex extends Matcher {
+  /** Takes one out: this very object. Says whether it was there. */
+  remove(subscription: MatchSubscription): boolean;
 }
 
 /**
@@ -22,10 +27,11 @@ export function createMatchIndex(subscriptions: readonly MatchSubscription[]): M
   const triggers = new Map<Trigger, Map<string | null, NameIndex>>();
   const indexes: NameIndex[] = [];
   for (const [rank, subscription] of ordered.entries()) addMember(indexFor(subscription), subscription, rank);
-  const slots: MatchSubscription[] = [];
+  /** Undefined where one was taken out. */
+  const slots: (MatchSubscription | undefined)[] = [];
   const patterns: (TaskNamePattern | null)[] = [];
   const table = createAffixTable(indexes.flatMap((index) => entriesOf(index, toSlots)));
-  return { match };
+  return { match, remove };
 
   function indexFor({ trigger, queue }: MatchSubscription): NameIndex {
     const queues = triggers.get(trigger) ?? new Map<string | null, NameIndex>();
@@ -57,6 +63,19 @@ export function createMatchIndex(subscriptions: readonly MatchSubscription[]): M
     collect(queues.get(null), search);
     if (event.queue !== null) collect(queues.get(event.queue), search);
     return inOrder(search);
+  }
+
+  function remove(subscription: MatchSubscription): boolean {
+    const index = triggers.get(subscription.trigger)?.get(subscription.queue);
+    if (index === undefined) return false;
+    const { side, text } = placeOf(subscription.taskNamePattern);
+    table.read(text);
+    const leaf = table.find(index.group, side, text.length);
+    if (leaf < 0) return false;
+    let slot = table.cells[leaf] ?? 0;
+    for (let at = leaf + 1; slots[slot] !== subscription; at += 1, slot += 1) if (((table.cells[at] ?? LAST) & LAST) !== 0) return false;
+    slots[slot] = undefined;
+    return true;
   }
 
   function collect(index: NameIndex | undefined, search: Search): void {

@@ -51,8 +51,8 @@ interface Place {
   pattern: TaskNamePattern | null;
 }
 
-/** By the longer of its two literal ends; a pattern without either lies under the empty prefix, where every name looks. */
-function placeOf(source: string | null): Place {
+/** Where a pattern lies: by the longer of its two literal ends; a pattern without either lies under the empty prefix, where every name looks. */
+export function placeOf(source: string | null): Place {
   if (source === null) return { side: 'none', text: '', pattern: null };
   const pattern = compilePattern(source);
   const { literalPrefix, literalSuffix, isLiteral, isAffix } = pattern;

@@ -1,7 +1,7 @@
 import type { Database, Sql } from '../db/database.ts';
 import { lockProjectsShared } from '../db/locks.ts';
 import type { AcceptedEvent } from '../domain/event.ts';
-import type { MatchIndex } from '../domain/match.ts';
+import type { Matcher } from '../domain/match.ts';
 import { eventUrl } from '../domain/message.ts';
 import { type FiredSubscription, planEvent } from '../domain/plan.ts';
 import type { MatchSubscription } from '../domain/subscription.ts';
@@ -107,7 +107,7 @@ async function matchEvents(
   const projectIds = [...new Set(events.map(({ projectId }) => projectId))];
   const locked = lockProjectsShared(tx, projectIds);
   const [rows] = await Promise.all([tx.query<RecordProject>(PROJECTS, [projectIds]), locked]);
-  const projects = new Map<string, RecordProject & { index: MatchIndex }>();
+  const projects = new Map<string, RecordProject & { index: Matcher }>();
   for (const project of rows) {
     projects.set(project.id, { ...project, index: await deps.indexes.at(tx, project.id, project.version) });
   }

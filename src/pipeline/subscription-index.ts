@@ -1,11 +1,11 @@
 import type { Sql } from '../db/database.ts';
 import { createLiveIndex, type LiveIndex } from '../domain/live-index.ts';
-import type { MatchIndex } from '../domain/match.ts';
+import type { Matcher } from '../domain/match.ts';
 import type { MatchChannel, MatchSubscription } from '../domain/subscription.ts';
 
 export interface SubscriptionIndexes {
   /** The project's active subscriptions at exactly `version` of its rules: as at hand, brought up to it, or read by `sql`, which must hold the project's lock. */
-  at(sql: Sql, projectId: string, version: number): Promise<MatchIndex>;
+  at(sql: Sql, projectId: string, version: number): Promise<Matcher>;
 }
 
 /** Projects whose index is kept; the one unused for longest goes first. */

@@ -44,7 +44,7 @@ function counted(count: number): { rules: MatchSubscription[]; compiled: () => n
     (_, at) =>
       new Proxy(subscription({ id: `s${String(at).padStart(5, '0')}`, taskNamePattern: `task${String(at)}` }), {
         get: (target, key): unknown => {
-          if (key === 'taskNamePattern') reads += 1;
+          if (key === 'priorityMax') reads += 1;
           return Reflect.get(target, key);
         },
       }),
