@@ -7,8 +7,8 @@ const exclude = [...configDefaults.exclude, ...(isPostgres ? [] : ['test/**/*.po
 
 const PURE = 'test/{domain,lib,channels,net,guard,support}/**/*.test.ts';
 const FAULTS = 'test/faults/**/*.test.ts';
-/** For these any database will do. */
-const SLOTS = 'test/faults/hanging.test.ts';
+/** For these any database will do: CI runs them once. */
+const ONCE = 'test/faults/{hanging.test.ts,inbox/*.test.ts}';
 
 /** Many of them wait more than they work. */
 const together = { maxWorkers: availableParallelism() + 2, sequence: { groupOrder: 0 } };
@@ -29,8 +29,8 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'pure', include: [PURE], exclude, ...together } },
       { extends: true, test: { name: 'database', include: ['test/**/*.test.ts'], exclude: [...exclude, PURE, FAULTS], ...together } },
-      { extends: true, test: { name: 'faults', include: [FAULTS], exclude: [...exclude, SLOTS], ...alone } },
-      { extends: true, test: { name: 'slots', include: [SLOTS], exclude, ...alone } },
+      { extends: true, test: { name: 'faults', include: [FAULTS], exclude: [...exclude, ONCE], ...alone } },
+      { extends: true, test: { name: 'once', include: [ONCE], exclude, ...alone } },
     ],
   },
 });

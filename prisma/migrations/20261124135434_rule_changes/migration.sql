@@ -45,7 +45,7 @@ CREATE FUNCTION memberships_note_rule_changes() RETURNS trigger LANGUAGE plpgsql
 DECLARE
     membership memberships%ROWTYPE := CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 BEGIN
-    PERFORM note_rule_changes(ARRAY(SELECT id FROM subscriptions WHERE project_id = membership.project_id AND user_id = membership.user_id));
+    PERFORM note_rule_changes(ARRAY(SELECT id FROM subscriptions WHERE project_id = membership.project_id AND owner_id = membership.user_id));
     RETURN NULL;
 END
 $$;
