@@ -187,7 +187,7 @@ test.each([
 
     const unsent = (): Promise<{ event_id: string }[]> =>
       sql.query(`SELECT event_id FROM deliveries WHERE event_id = ANY($1::text[]) AND status <> 'SENT'`, [accepted]);
-    await until(async () => (await unsent()).length === 0, 'all is sent', 40_000);
+    await until(async () => (await unsent()).length === 0, 'all is sent', 60_000);
     const received = new Set(receiver.received.map(({ body }) => (JSON.parse(body) as { event_id: string }).event_id));
     expect(accepted.filter((id) => !received.has(id))).toEqual([]);
     followed.ws.close();
