@@ -38,7 +38,12 @@ export function bookSlots(pace: Pace, booked: readonly number[], earliestMs: num
     const bounds = rules.map((rule) => (all.at(-rule.count) ?? Number.NEGATIVE_INFINITY) + rule.perMs * MARGIN);
     all.push(Math.ceil(Math.max(earliestMs, all.at(-1) ?? 0, ...bounds)));
   }
-  return { slots: all.slice(booked.length), booked: all.slice(-Math.max(...rules.map((rule) => rule.count))) };
+  return { slots: all.slice(booked.length), booked: lately(pace, all) };
+}
+
+/** As many of the last bookings as the rules look back. */
+function lately(pace: Pace, booked: readonly number[]): number[] {
+  return booked.slice(-Math.max(...PACES[pace].map((rule) => rule.count)));
 }
 
 /** Slots are booked so far ahead: what is cancelled leaves no more than this unused. */
@@ -62,7 +67,6 @@ export function bookNear(
   { nowMs, earliestMs, count }: { nowMs: number; earliestMs: number; count: number },
 ): Bookings & { times: { at: number; isBooked: boolean }[] } {
   const near = bookSlots(pace, known.booked, earliestMs, count).slots.filter((at) => at <= nowMs + HORIZON_MS);
-  const { booked } = bookSlots(pace, known.booked, earliestMs, near.length);
   const rules: readonly PaceRule[] = PACES[pace];
   const stepMs = Math.max(...rules.map((rule) => (rule.perMs / rule.count) * MARGIN));
   const from = Math.max(earliestMs, nowMs + HORIZON_MS, known.expected);
@@ -70,5 +74,5 @@ export function bookNear(
     Math.ceil(Math.min(from + (index + 1) * stepMs, Math.max(earliestMs, nowMs) + ASK_AGAIN_MS)),
   );
   const times = [...near.map((at) => ({ at, isBooked: true })), ...far.map((at) => ({ at, isBooked: false }))];
-  return { times, booked, expected: far.at(-1) ?? known.expected };
+  return { times, booked: lately(pace, [...known.booked, ...near]), expected: far.at(-1) ?? known.expected };
 }

@@ -2,49 +2,12 @@ import { expect, test } from 'vitest';
 import type { AcceptedEvent } from '../../src/domain/event.ts';
 import { cooldownKey, firstMiss } from '../../src/domain/filter.ts';
 import { MATCH_REASONS, type MatchReason, type MatchSubscription } from '../../src/domain/subscription.ts';
+import { event as bareEvent, subscription } from '../support/rules.ts';
 
 const NOW_MS = Date.UTC(2026, 10, 24, 12);
 
-function subscription(given: Partial<MatchSubscription> = {}): MatchSubscription {
-  return {
-    id: 's1',
-    projectId: 'p1',
-    userId: 'u1',
-    isMember: true,
-    trigger: 'task.failed',
-    isActive: true,
-    inApp: true,
-    isDefaultCopy: false,
-    channels: [],
-    priorityMin: null,
-    priorityMax: null,
-    taskNamePattern: null,
-    queue: null,
-    cooldownSeconds: 0,
-    cooldownBy: 'SUBSCRIPTION',
-    mutedUntil: null,
-    ...given,
-  };
-}
-
 function event(given: Partial<AcceptedEvent> = {}): AcceptedEvent {
-  return {
-    id: 'e1',
-    trigger: 'task.failed',
-    occurredAt: null,
-    taskId: 't1',
-    taskName: 'billing.run',
-    queue: 'default',
-    engine: null,
-    priority: 5,
-    state: null,
-    agent: 'worker-3',
-    runtimeMs: null,
-    exception: null,
-    traceback: null,
-    data: null,
-    ...given,
-  };
+  return bareEvent({ taskId: 't1', taskName: 'billing.run', queue: 'default', priority: 5, agent: 'worker-3', ...given });
 }
 
 /** For each reason, in the spec's order, what makes a subscription miss `event()` for it. */

@@ -1,6 +1,7 @@
 import type { Database } from '../../src/db/database.ts';
 import type { AcceptedEvent } from '../../src/domain/event.ts';
 import { uuidv7 } from '../../src/lib/id.ts';
+import { event } from './rules.ts';
 
 /** Rows written straight to the database, for tests of what works on them. Each gives the new row's id. */
 
@@ -69,21 +70,5 @@ let eventNumber = 0;
 /** A failed task, with an id of its own unless it is given one. */
 export function failedTask(given: Partial<AcceptedEvent> = {}): AcceptedEvent {
   eventNumber += 1;
-  return {
-    id: `event-${String(eventNumber)}`,
-    trigger: 'task.failed',
-    occurredAt: null,
-    taskId: `task-${String(eventNumber)}`,
-    taskName: 'billing.run',
-    queue: null,
-    engine: null,
-    priority: null,
-    state: null,
-    agent: null,
-    runtimeMs: null,
-    exception: null,
-    traceback: null,
-    data: null,
-    ...given,
-  };
+  return event({ id: `event-${String(eventNumber)}`, taskId: `task-${String(eventNumber)}`, taskName: 'billing.run', ...given });
 }
